@@ -1,0 +1,1 @@
+"""medgraft: transfer learning for medical images, chosen honestly."""

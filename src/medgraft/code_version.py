@@ -1,0 +1,47 @@
+"""Which code made an artifact: a hash over the rooms a stage imports and the libraries installed with it."""
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+PACKAGE = Path(__file__).parent
+
+
+@cache
+def code_version(rooms: tuple[str, ...]) -> str:
+    """16 hex digits over the source files of `rooms` (files or folders in the package) and library versions.
+
+    The versions are those installed, not those of the lock: what runs is what counts.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(source_files(rooms)):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode())
+        digest.update(path.read_bytes())
+    for name in sorted(_dependencies()):
+        digest.update(f"{name}=={version(name)}".encode())
+    return digest.hexdigest()[:16]
+
+
+def source_files(rooms: Iterable[str]) -> set[Path]:
+    """Every source file of the rooms (Python, templates), without caches."""
+    found: set[Path] = set()
+    for room in rooms:
+        path = PACKAGE / room
+        files = [path] if path.is_file() else path.rglob("*")
+        found |= {f for f in files if f.is_file() and "__pycache__" not in f.parts}
+    if not found:
+        raise ValueError(f"no source files in rooms {list(rooms)}")
+    return found
+
+
+def _dependencies() -> list[str]:
+    try:
+        listed = requires("medgraft") or []
+    except PackageNotFoundError as error:
+        raise RuntimeError("medgraft is not installed; run `pip install -e .`") from error
+    requirements = [Requirement(text) for text in listed]
+    return [r.name for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]

@@ -1,0 +1,78 @@
+"""The stage table: what each stage reads and writes, and which rooms of the package it runs.
+
+dvc.yaml, components/ and pipelines/ are held against this table by a test.
+"""
+
+from dataclasses import dataclass
+
+BASE = (
+    "artifacts.py",
+    "catalog.py",
+    "code_version.py",
+    "errors.py",
+    "params.py",
+    "seeds.py",
+    "store.py",
+    "stages/__init__.py",
+    "stages/running.py",
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the DAG.
+
+    `reads` and `writes` name artifacts; `item` is the file below the plan that holds the stage's own settings
+    (`{name}` for a stage that runs once an initialization or a candidate); `each` is what it runs once for.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    item: str | None = None
+    each: str | None = None
+    rooms: tuple[str, ...] = ()
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """Source files and folders, relative to the package, that decide the stage's results."""
+        return (*BASE, f"stages/{self.name}.py", *self.rooms)
+
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage("plan", reads=(), writes=("plan",), rooms=("data", "networks", "pretraining", "training", "transfer")),
+        Stage("ingest", reads=("plan",), writes=("dataset", "sealed"), item="dataset.json", rooms=("data",)),
+        Stage(
+            "pretrain",
+            reads=("plan",),
+            writes=("initialization",),
+            item="initializations/{name}.json",
+            each="initializations",
+            rooms=("data", "networks", "training", "pretraining"),
+        ),
+        Stage(
+            "transfer",
+            reads=("plan", "dataset", "initializations"),
+            writes=("candidate",),
+            item="candidates/{name}.json",
+            each="candidates",
+            rooms=("data", "networks", "training", "transfer"),
+        ),
+        Stage(
+            "evaluate",
+            reads=("plan", "dataset", "sealed", "candidates"),
+            writes=("evaluation",),
+            item="evaluation.json",
+            rooms=("data", "networks", "evaluation"),
+        ),
+        Stage(
+            "register",
+            reads=("plan", "dataset", "candidates", "evaluation"),
+            writes=("registration",),
+            item="registration.json",
+            rooms=("data", "networks", "registry"),
+        ),
+    )
+}
