@@ -13,7 +13,8 @@ from medgraft.seeds import derive
 
 # Patients are dealt from shuffled decks, so that small cohorts have the intended mix too. 14 of 25 have
 # lesions and show them in 4 of 5 views: 45 % of images. The rare kind is 1 in 25 patients.
-_KIND_DECK = ("none",) * 11 + ("nodule",) * 4 + ("ring",) * 3 + ("spiculated",) * 3 + ("calcification",) * 3 + (RARE_KIND,)
+_KIND_COUNTS = {"none": 11, "nodule": 4, "ring": 3, "spiculated": 3, "calcification": 3, RARE_KIND: 1}
+_KIND_DECK = tuple(kind for kind, count in _KIND_COUNTS.items() for _ in range(count))
 _SITE_DECK = ("A", "A", "A", "B")
 _COMMON = tuple(kind for kind in KINDS if kind != RARE_KIND)
 
@@ -23,7 +24,6 @@ class View:
     """One image to be: its file stem, its date, and how many lesions of each kind it shows."""
 
     stem: str
-    age: int
     study_date: dt.date
     lesions: dict[str, int]
 
@@ -36,13 +36,14 @@ class Patient:
     kind: str
     site: str
     sex: str
+    age: int
     views: tuple[View, ...]
 
 
 def _dealt(deck: tuple[str, ...], name: str, seed: int, index: int) -> str:
     """The card of patient `index`, from a fresh shuffled deck every `len(deck)` patients."""
     order = np.random.default_rng(derive("phantom", name, seed, index // len(deck))).permutation(len(deck))
-    return deck[order[index % len(deck)]]
+    return deck[int(order[index % len(deck)])]
 
 
 def _lesions(kind: str, second: str | None, rng: np.random.Generator) -> dict[str, int]:
@@ -71,6 +72,6 @@ def draw_patient(seed: int, index: int, images_per_patient: tuple[int, int]) -> 
     for number in range(images):
         date = baseline if number < first_study else follow_up
         lesions = _lesions(kind, second, rng) if kind != "none" and shows[number] else {}
-        views.append(View(f"{patient_id}_{date:%Y%m%d}_{number + 1:02d}", age, date, lesions))
+        views.append(View(f"{patient_id}_{date:%Y%m%d}_{number + 1:02d}", date, lesions))
     site = _dealt(_SITE_DECK, "site", seed, index)
-    return Patient(patient_id, kind, site, "F" if rng.uniform() < 0.5 else "M", tuple(views))
+    return Patient(patient_id, kind, site, "F" if rng.uniform() < 0.5 else "M", age, tuple(views))

@@ -1,0 +1,134 @@
+"""The dataset artifact: Parquet shards in the `datasets` library's layout, readable by anything, unaided."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medgraft.artifacts import Card, read_card
+from medgraft.errors import UserError
+
+ROWS_A_SHARD = 5_000
+ROWS_A_GROUP = 500
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a dataset, but for its bytes."""
+
+    image_id: str
+    group_id: str
+    split: str
+    label: int | None
+    subgroups: dict[str, Any]
+    source_uri: str
+
+
+def write_shards(
+    folder: Path,
+    items: Sequence[Item],
+    read_bytes: Callable[[Item], tuple[bytes, str]],
+    classes: Sequence[str],
+    subgroup_columns: Sequence[str],
+) -> None:
+    """Write `data/<split>-00000-of-0000N.parquet`, rows sorted by image id.
+
+    Test labels are written as null: they are sealed elsewhere. `read_bytes` gives an item's stored bytes and
+    extension; bytes are never all in memory.
+    """
+    schema = _schema(items, classes, subgroup_columns)
+    for split in sorted({item.split for item in items}):
+        members = sorted((i for i in items if i.split == split), key=lambda i: i.image_id)
+        shards = [members[i : i + ROWS_A_SHARD] for i in range(0, len(members), ROWS_A_SHARD)]
+        for number, shard in enumerate(shards):
+            path = folder / "data" / f"{split}-{number:05d}-of-{len(shards):05d}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=["split"]) as writer:
+                for start in range(0, len(shard), ROWS_A_GROUP):
+                    rows = [_row(item, read_bytes(item)) for item in shard[start : start + ROWS_A_GROUP]]
+                    writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+
+def read_rows(folder: Path, splits: Sequence[str] | None = None) -> pl.DataFrame:
+    """Every column but the images, sorted by split and image id."""
+    read_card(folder, "dataset")
+    frames = [pl.read_parquet(path, columns=_but_image(path)) for path in _shards(folder, splits)]
+    return pl.concat(frames).sort("split", "image_id")
+
+
+def read_images(folder: Path, splits: Sequence[str] | None = None) -> Iterator[tuple[str, bytes]]:
+    """(image id, stored bytes) of every row, in the order of `read_rows`, a row group in memory at a time."""
+    for path in _shards(folder, splits):
+        for batch in pq.ParquetFile(path).iter_batches(ROWS_A_GROUP, columns=["image_id", "image"]):
+            for row in batch.to_pylist():
+                yield row["image_id"], row["image"]["bytes"]
+
+
+def read_sealed(folder: Path) -> dict[str, int]:
+    """Test labels by image id. Only `evaluate` may call this."""
+    read_card(folder, "sealed")
+    table = pl.read_parquet(folder / "labels.parquet")
+    return dict(zip(table["image_id"].to_list(), table["label"].to_list(), strict=True))
+
+
+def dataset_card(folder: Path) -> Card:
+    """The card of a dataset artifact."""
+    return read_card(folder, "dataset")
+
+
+def _shards(folder: Path, splits: Sequence[str] | None) -> list[Path]:
+    paths = sorted((folder / "data").glob("*.parquet"))
+    chosen = [p for p in paths if splits is None or p.name.split("-")[0] in splits]
+    if not chosen:
+        raise UserError(f"{folder} holds no images for {splits or 'any split'}; run `medgraft ingest` again")
+    return chosen
+
+
+def _but_image(path: Path) -> list[str]:
+    return [name for name in pq.read_schema(path).names if name != "image"]
+
+
+def _row(item: Item, stored: tuple[bytes, str]) -> dict[str, Any]:
+    raw, extension = stored
+    return {
+        "image": {"bytes": raw, "path": f"{item.image_id}.{extension}"},
+        "image_id": item.image_id,
+        "group_id": item.group_id,
+        "split": item.split,
+        "label": None if item.split == "test" else item.label,
+        **item.subgroups,
+        "source_uri": item.source_uri,
+    }
+
+
+def _schema(items: Sequence[Item], classes: Sequence[str], subgroup_columns: Sequence[str]) -> pa.Schema:
+    kinds = {name: _kind([item.subgroups[name] for item in items]) for name in subgroup_columns}
+    fields = [
+        pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        pa.field("image_id", pa.string()),
+        pa.field("group_id", pa.string()),
+        pa.field("split", pa.string()),
+        pa.field("label", pa.int64()),
+        *(pa.field(name, kind) for name, kind in kinds.items()),
+        pa.field("source_uri", pa.string()),
+    ]
+    # https://huggingface.co/docs/datasets/about_dataset_features: how `datasets` finds Image and ClassLabel
+    features: dict[str, Any] = {f.name: {"dtype": str(f.type), "_type": "Value"} for f in fields}
+    features["image"] = {"_type": "Image"}
+    features["label"] = {"names": list(classes), "_type": "ClassLabel"}
+    features |= {n: {"dtype": "float64", "_type": "Value"} for n, k in kinds.items() if k == pa.float64()}
+    return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def _kind(values: Sequence[Any]) -> pa.DataType:
+    present = [v for v in values if v is not None]
+    if present and all(isinstance(v, int) and not isinstance(v, bool) for v in present):
+        return pa.int64()
+    if present and all(isinstance(v, int | float) and not isinstance(v, bool) for v in present):
+        return pa.float64()
+    return pa.string()

@@ -1,0 +1,72 @@
+"""Reader `folder`: a folder a class, or a folder a split with a folder a class in it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from medgraft.data.readers.reader import Reader, ReaderSettings, Record, readers, split_name
+
+
+class FolderSettings(ReaderSettings):
+    """How folders are nested, and where the patient stands in a file's name."""
+
+    layout: Literal["class", "split/class"] = Field("class", description="What the nested folders mean, outermost first.")
+    split_values: dict[str, str] = Field(
+        default_factory=dict, description="What the names of split folders mean, e.g. `{val: validation}`."
+    )
+    group_pattern: str | None = Field(
+        None, description="Regular expression with one group that finds the patient in the path below the class."
+    )
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _one_group(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            try:
+                groups = re.compile(pattern).groups
+            except re.error as error:
+                raise ValueError(f"not a regular expression ({error})") from error
+            if groups != 1:
+                raise ValueError(f"needs exactly one (…) group, has {groups}")
+        return pattern
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the patient is found in file names."""
+        return self.group_pattern is not None
+
+
+def read(source: Path, settings: FolderSettings) -> Iterator[Record]:
+    """A record for each file, sorted by path; `reference` counts files within their class folder."""
+    depth = 2 if settings.layout == "split/class" else 1
+    counts: dict[tuple[str, ...], int] = {}
+    for path in sorted(p for p in source.rglob("*") if not p.is_dir()):
+        folders = path.relative_to(source).parts[:-1][:depth]
+        counts[folders] = counts.get(folders, 0) + 1
+        reference = f"{'/'.join(folders) or '.'} file {counts[folders]}"
+        if len(folders) < depth:
+            yield Record(reference, None, None, problem=f"not inside a {settings.layout} folder")
+            continue
+        if path.is_symlink() and not path.resolve().is_relative_to(source.resolve()):
+            yield Record(reference, None, None, problem="a link that leads out of the source")
+            continue
+        below = path.relative_to(source.joinpath(*folders)).as_posix()
+        group = _group(below, settings.group_pattern)
+        yield Record(
+            reference=reference,
+            file=path,
+            label=folders[-1],
+            group=group,
+            split=split_name(folders[0], settings.split_values, reference) if depth == 2 else None,
+        )
+
+
+def _group(below: str, pattern: str | None) -> str | None:
+    found = re.search(pattern, below) if pattern else None
+    return found.group(1) if found else None
+
+
+readers.add("folder", Reader(FolderSettings, read))

@@ -1,0 +1,75 @@
+"""Splits and label fractions by whole patients: stratified, deterministic, independent of the rows' order.
+
+All randomness is a hash of (seed, raw group id), so that a split depends on nothing but its patients.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medgraft.seeds import unit
+
+Counts = Mapping[str, NDArray[np.float64]]
+
+
+def label_counts(groups: Sequence[str], labels: Sequence[int], classes: int) -> dict[str, NDArray[np.float64]]:
+    """How many images of each class [classes] every group has."""
+    counts: dict[str, NDArray[np.float64]] = {}
+    for group, label in zip(groups, labels, strict=True):
+        counts.setdefault(group, np.zeros(classes))[label] += 1
+    return counts
+
+
+def divide(counts: Counts, shares: Mapping[str, float], seed: int) -> dict[str, str]:
+    """Give every group to a split so that each split gets its share of every class.
+
+    In an order hashed from the seed, a group goes where the squared distance to the target counts, relative to
+    them, falls most. All classes of a group count, not only its first label, and large groups are not placed
+    first, which would send them all to train.
+    """
+    names = list(shares)
+    if not counts:
+        return {}
+    total = np.sum(list(counts.values()), axis=0)
+    targets = np.maximum(np.array([shares[name] for name in names])[:, None] * total[None, :], 1e-9)
+    held = np.zeros_like(targets)
+    chosen: dict[str, str] = {}
+    for group in sorted(counts, key=lambda g: (unit("split", seed, g), g)):
+        vector = counts[group]
+        present = vector > 0
+        before = ((held - targets) / targets)[:, present]
+        after = ((held + vector - targets) / targets)[:, present]
+        gain = (before**2 - after**2).sum(axis=1)
+        best = int(np.argmax(gain))
+        held[best] += vector
+        chosen[group] = names[best]
+    return chosen
+
+
+def nested_order(counts: Counts, seed: int) -> list[str]:
+    """Groups in an order whose every beginning is stratified, so that label fractions nest.
+
+    A group's stratum is its rarest class; strata are shuffled by hash and interleaved by relative rank, each
+    stratum's first group at the front, so that even a small fraction holds every class.
+    """
+    total = np.sum(list(counts.values()), axis=0)
+    strata: dict[int, list[str]] = {}
+    for group, vector in counts.items():
+        present = np.flatnonzero(vector)
+        strata.setdefault(int(present[np.argmin(total[present])]), []).append(group)
+    ranked: list[tuple[float, float, str]] = []
+    for members in strata.values():
+        members.sort(key=lambda g: (unit("fraction", seed, g), g))
+        ranked += [(i / len(members), unit("tie", seed, g), g) for i, g in enumerate(members)]
+    return [group for _, _, group in sorted(ranked)]
+
+
+def take_fraction(counts: Counts, fraction: float, seed: int) -> set[str]:
+    """The first groups of the nested order that together hold `fraction` of the images (at least one group)."""
+    order = nested_order(counts, seed)
+    if fraction >= 1:
+        return set(order)
+    sizes = np.cumsum([counts[group].sum() for group in order])
+    needed = fraction * sizes[-1]
+    return set(order[: int(np.searchsorted(sizes, needed - 1e-9)) + 1])

@@ -1,0 +1,168 @@
+"""Classification metrics under many weightings at once, so that one call gives an estimate or a whole bootstrap.
+
+Arrays: labels y int64 [n] in 0..C-1; probabilities p float64 [n, C]; decisions d int64 [n] in 0..C-1; non-negative
+weights w [draws, n] (a row of ones is the plain estimate). Class figures are one-vs-rest, [draws, C], in [0, 1].
+Equal to scikit-learn's with `sample_weight`, also under ties, except that what a draw cannot tell is NaN, never 0 or 1.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medgraft.errors import UserError
+from medgraft.evaluation.arrays import (
+    Floats,
+    Ints,
+    Weights,
+    check_labels,
+    check_predictions,
+    one_hot,
+    over_draws,
+    ratio,
+)
+
+
+def auroc(y: Ints, p: Floats, w: Weights) -> Floats:
+    """Area under the ROC curve, ties counted half (Hanley & McNeil 1982). NaN without positives or negatives."""
+    return _by_class(_auroc, y, p, w)
+
+
+def auprc(y: Ints, p: Floats, w: Weights) -> Floats:
+    """Average precision: the precision-recall step function, not interpolated (Davis & Goadrich 2006).
+
+    NaN without positives or negatives.
+    """
+    return _by_class(_auprc, y, p, w)
+
+
+def f1(y: Ints, d: Ints, w: Weights, classes: int) -> Floats:
+    """F1 = 2 TP / (positives + predicted positives). NaN without positives."""
+    hits, positives = _hits(y, d, classes), _checked_one_hot(y, classes)
+    both = positives + _checked_one_hot(d, classes)
+
+    def figure(w: Floats) -> Floats:
+        value = ratio(2 * (w @ hits), w @ both)
+        value[w @ positives == 0] = np.nan
+        return value
+
+    return over_draws(w, figure)
+
+
+def recall(y: Ints, d: Ints, w: Weights, classes: int) -> Floats:
+    """The share of a class's images decided for it. NaN without positives."""
+    hits, positives = _hits(y, d, classes), _checked_one_hot(y, classes)
+    return over_draws(w, lambda w: ratio(w @ hits, w @ positives))
+
+
+def balanced_accuracy(y: Ints, d: Ints, w: Weights, classes: int, scored: Sequence[int]) -> Floats:
+    """[draws]: mean recall over the classes `scored` (for a binary task give both). NaN if one has no positives."""
+    return macro(recall(y, d, w, classes), scored)
+
+
+def sensitivity_at(y: Ints, p: Floats, thresholds: Floats, w: Weights) -> Floats:
+    """The share of positives with p >= thresholds [C]. NaN without positives."""
+    check_predictions(y, p)
+    positives = one_hot(y, p.shape[1])
+    hits = positives * (p >= thresholds)
+    return over_draws(w, lambda w: ratio(w @ hits, w @ positives))
+
+
+def specificity_at(y: Ints, p: Floats, thresholds: Floats, w: Weights) -> Floats:
+    """The share of negatives with p < thresholds [C]. NaN without negatives."""
+    check_predictions(y, p)
+    negatives = 1 - one_hot(y, p.shape[1])
+    hits = negatives * (p < thresholds)
+    return over_draws(w, lambda w: ratio(w @ hits, w @ negatives))
+
+
+def macro(values: Floats, scored: Sequence[int]) -> Floats:
+    """[draws, C] → [draws]: the mean over the fixed classes `scored`, NaN where one of them is undefined.
+
+    The set does not depend on the draw: a mean over whichever classes a draw happens to hold would be another figure
+    in every draw. A binary task is scored by its positive class alone, scored = [1].
+    Raises `UserError` if no class is scored.
+    """
+    if not len(scored):
+        raise UserError(
+            "No class can be scored: none has enough positive and negative patients in validation and test. "
+            "Add labelled patients, or merge rare classes."
+        )
+    mean: Floats = values[:, list(scored)].mean(axis=1)
+    return mean
+
+
+# A metric knows the scores of positives and negatives, and gives a figure of their weights, each [draws, its number].
+_Figure = Callable[[Floats, Floats], Floats]
+_Metric = Callable[[Floats, Floats], _Figure]
+
+
+def _by_class(metric: _Metric, y: Ints, p: Floats, w: Weights) -> Floats:
+    check_predictions(y, p)
+    return np.stack([_of_class(metric, y == c, p[:, c], w) for c in range(p.shape[1])], axis=1)
+
+
+def _of_class(metric: _Metric, of_class: NDArray[np.bool_], score: Floats, w: Weights) -> Floats:
+    descending = np.argsort(-score, kind="stable")
+    positive, negative = descending[of_class[descending]], descending[~of_class[descending]]
+    figure = metric(score[positive], score[negative])
+    return over_draws(w, lambda w: figure(w[:, positive], w[:, negative]))
+
+
+def _auroc(positive: Floats, negative: Floats) -> _Figure:
+    """Scores, descending."""
+    above, above_or_tied = _above(positive, negative), _above_or_tied(positive, negative)
+
+    def figure(wp: Floats, wn: Floats) -> Floats:
+        first = _cumulative(wp)
+        won = ((first[:, above] + first[:, above_or_tied]) * wn).sum(axis=1) / 2
+        return ratio(won, wp.sum(axis=1) * wn.sum(axis=1))
+
+    return figure
+
+
+def _auprc(positive: Floats, negative: Floats) -> _Figure:
+    """Scores, descending.
+
+    The sum over thresholds of (step in recall) × precision is a sum over positives, each weighing the precision at
+    its own score as threshold; the thresholds in between make no step.
+    """
+    positives_called, negatives_called = _above_or_tied(positive, positive), _above_or_tied(negative, positive)
+
+    def figure(wp: Floats, wn: Floats) -> Floats:
+        true, false = _cumulative(wp)[:, positives_called], _cumulative(wn)[:, negatives_called]
+        # Where nothing is called, the positive has weight 0 itself and adds 0, whatever the precision.
+        precision = np.divide(true, true + false, out=np.zeros(true.shape), where=true > 0)
+        value = ratio((wp * precision).sum(axis=1), wp.sum(axis=1))
+        value[wn.sum(axis=1) == 0] = np.nan
+        return value
+
+    return figure
+
+
+def _above(descending: Floats, scores: Floats) -> Ints:
+    """How many of the descending values are > each of `scores`."""
+    return np.searchsorted(-descending, -scores, side="left")
+
+
+def _above_or_tied(descending: Floats, scores: Floats) -> Ints:
+    """How many of the descending values are >= each of `scores`."""
+    return np.searchsorted(-descending, -scores, side="right")
+
+
+def _cumulative(w: Floats) -> Floats:
+    """[draws, n] → [draws, n + 1]: the weight of the first k columns, k = 0..n."""
+    sums = np.zeros((w.shape[0], w.shape[1] + 1))
+    np.cumsum(w, axis=1, out=sums[:, 1:])
+    return sums
+
+
+def _hits(y: Ints, d: Ints, classes: int) -> Floats:
+    if y.shape != d.shape:
+        raise ValueError(f"labels {y.shape} and decisions {d.shape} must both be [n]")
+    return _checked_one_hot(y, classes) * _checked_one_hot(d, classes)
+
+
+def _checked_one_hot(labels: Ints, classes: int) -> Floats:
+    check_labels(labels, classes)
+    return one_hot(labels, classes)

@@ -1,0 +1,73 @@
+"""Backbones come from timm, without its classifier, and with weights that we resolve ourselves.
+
+`pretrained=True` is never used: offline it costs most of a minute of retries, and it hides where weights come from.
+"""
+
+from typing import Any, cast
+
+import timm
+import torch
+from torch import nn
+
+from medgraft.catalog import nearest
+from medgraft.errors import UserError
+
+Weights = dict[str, torch.Tensor]
+
+
+def check_architecture(architecture: str) -> None:
+    """Raise `UserError` with the nearest spelling when timm knows no such architecture (a `.tag` may follow)."""
+    base = architecture.split(".", maxsplit=1)[0]
+    if not timm.is_model(base):
+        raise UserError(
+            f"unknown architecture '{architecture}'{nearest(base, timm.list_models())}; "
+            "any name of timm.list_models() is allowed"
+        )
+    if architecture != base and architecture not in timm.list_pretrained(f"{base}.*"):
+        tags = ", ".join(timm.list_pretrained(f"{base}.*")) or "none"
+        raise UserError(f"unknown weights tag in '{architecture}'; timm's for {base}: {tags}")
+
+
+def create_backbone(architecture: str, image_size: int, seed: int = 0) -> nn.Module:
+    """A timm backbone without classifier, with random weights drawn from `seed` alone.
+
+    Its output is [B, features] pooled features, its input float32 [B, 3, image_size, image_size]. Transformers
+    take `image_size` for their position embedding, others adapt by themselves.
+    """
+    check_architecture(architecture)
+    arguments: dict[str, Any] = {"img_size": image_size} if _takes_image_size(architecture) else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return timm.create_model(architecture, pretrained=False, num_classes=0, **arguments)
+
+
+def feature_count(backbone: nn.Module) -> int:
+    """How many pooled features the backbone gives."""
+    return int(cast(int, backbone.head_hidden_size))
+
+
+def load_backbone(architecture: str, image_size: int, weights: Weights) -> nn.Module:
+    """A backbone with exactly these weights; raises `UserError` naming tensors that miss or don't fit."""
+    backbone = create_backbone(architecture, image_size)
+    expected = backbone.state_dict()
+    missing = sorted(expected.keys() - weights.keys())
+    surplus = sorted(weights.keys() - expected.keys())
+    shapes = sorted(k for k in expected.keys() & weights.keys() if expected[k].shape != weights[k].shape)
+    if missing or surplus or shapes:
+        raise UserError(
+            f"the weights are not those of {architecture} at {image_size} px: {_some('missing', missing)}, "
+            f"{_some('unknown', surplus)}, {_some('of another shape', shapes)}; "
+            "name the architecture the weights were made for"
+        )
+    backbone.load_state_dict(weights)
+    return backbone
+
+
+def _some(what: str, names: list[str]) -> str:
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return f"{len(names)} {what}" + (f" ({shown})" if names else "")
+
+
+def _takes_image_size(architecture: str) -> bool:
+    config = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
+    return bool(config and config.fixed_input_size)

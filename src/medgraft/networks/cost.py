@@ -1,0 +1,23 @@
+"""What a network costs, as far as it does not depend on the machine."""
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from medgraft.networks.network import Network
+
+
+def parameter_count(network: Network) -> int:
+    """Parameters of backbone and head (buffers are not parameters)."""
+    return sum(p.numel() for p in network.parameters())
+
+
+def mac_count(network: Network) -> int:
+    """Multiply-accumulates of one image: convolutions and matrix products; preprocessing is not counted."""
+    size = network.spec.image_size
+    counter = FlopCounterMode(display=False)
+    training = network.training
+    network.eval()
+    with counter, torch.no_grad():
+        network(torch.zeros(1, 3, size, size))
+    network.train(training)
+    return int(counter.get_total_flops()) // 2

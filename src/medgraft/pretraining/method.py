@@ -1,0 +1,62 @@
+"""What a pretraining method is: settings, a check before anything runs, and a function that gives weights."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import timm
+from pydantic import Field
+
+from medgraft.catalog import Catalog
+from medgraft.networks.backbones import Weights
+from medgraft.networks.initialization import Origin
+from medgraft.params import Settings
+from medgraft.store import Store
+
+
+class MethodSettings(Settings):
+    """What every method is told."""
+
+    method: str = Field(description="Name of the pretraining method.")
+    architecture: str = Field(description="Any timm architecture, e.g. `tf_efficientnet_lite0`.")
+    image_size: int | None = Field(
+        None, ge=16, description="Side of the network's square input in pixels; the architecture's own if left out."
+    )
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a method gives: where the weights come from, the weights, and facts for the card.
+
+    `exposed` are the group and image ids the weights have seen, for overlap checks; empty for public weights.
+    """
+
+    origin: Origin
+    weights: Weights
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    exposed: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A pretraining method.
+
+    `content` names by hash what the settings point to (a weights file, a dataset), so that a change of it
+    changes the fingerprint; it raises `UserError` when that cannot be reached, and is called by `plan`.
+    `make` gets the settings, the store and the key under which it may keep checkpoints.
+    """
+
+    settings: type[MethodSettings]
+    content: Callable[[Any], Mapping[str, str]]
+    make: Callable[[Any, Store, str], Made]
+
+
+methods: Catalog[Method] = Catalog("method", "methods")
+
+
+def native_input(architecture: str) -> tuple[int, tuple[float, ...], tuple[float, ...], str]:
+    """Image size, mean, std and licence that timm states for an architecture's weights."""
+    config = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
+    if config is None:
+        return 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "unknown"
+    return config.input_size[-1], tuple(config.mean), tuple(config.std), config.license or "unknown"

@@ -1,0 +1,36 @@
+"""Method `random`: no pretraining, the baseline that every other one must beat. One draw, from its own seed."""
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from medgraft.networks.backbones import check_architecture, create_backbone
+from medgraft.networks.initialization import Origin
+from medgraft.pretraining.method import Made, Method, MethodSettings, methods, native_input
+from medgraft.seeds import derive
+from medgraft.store import Store
+
+
+class RandomSettings(MethodSettings):
+    """Which draw."""
+
+    seed: int = Field(0, ge=0, description="Seed of the draw.")
+
+
+def content(settings: RandomSettings) -> Mapping[str, str]:
+    """Nothing outside the settings; raises `UserError` for an unknown architecture."""
+    check_architecture(settings.architecture)
+    return {}
+
+
+def make(settings: RandomSettings, store: Store, key: str) -> Made:
+    """timm's own random initialization of the architecture."""
+    del store, key
+    native, mean, std, _ = native_input(settings.architecture)
+    size = settings.image_size or native
+    backbone = create_backbone(settings.architecture, size, derive("random", settings.architecture, settings.seed))
+    origin = Origin("random", settings.architecture, size, mean, std, licence="none needed", source="random draw")
+    return Made(origin, dict(backbone.state_dict()))
+
+
+methods.add("random", Method(RandomSettings, content, make))

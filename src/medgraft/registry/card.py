@@ -1,0 +1,87 @@
+"""The model card: what a stranger must know before using the model (Mitchell et al., arXiv 1810.03993)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from medgraft.networks.network import NetworkSpec
+from medgraft.registry.winner import Winner
+
+NAMES = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC (average precision)",
+    "f1": "F1",
+    "balanced_accuracy": "balanced accuracy",
+    "sensitivity": "sensitivity at the target specificity's threshold",
+    "specificity": "specificity at that threshold",
+    "nll": "negative log-likelihood",
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+}
+
+
+def model_card(winner: Winner, spec: NetworkSpec, model_name: str, fingerprints: Mapping[str, str]) -> str:
+    """The card in Markdown; the same text for the same artifacts."""
+    environment = Environment(
+        loader=PackageLoader("medgraft.registry", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  (Markdown, not HTML)
+    )
+    environment.filters |= {
+        "interval": interval,
+        "number": number,
+        "figure": lambda name: NAMES.get(name, name),
+        "cell": lambda text: text.replace("|", "\\|"),
+        "code": lambda text: f"`{text}`",
+        "extract": lambda label, counts: counts[label],
+    }
+    return environment.get_template("model_card.md").render(
+        model_name=model_name,
+        task=winner.metrics["task"],
+        metrics=winner.metrics,
+        dataset=winner.dataset,
+        candidate=winner.candidate,
+        figures=winner.figures,
+        test=winner.figures["test"],
+        calibration=winner.figures["calibration"],
+        ledger=winner.ledger,
+        spec=spec,
+        settings=_settings(winner.candidate["settings"]),
+        origins=winner.candidate["origins"],
+        fit=packaged_fit(winner.candidate["fits"]),
+        warnings=warnings(winner),
+        fingerprints=fingerprints,
+    )
+
+
+def warnings(winner: Winner) -> list[str]:
+    """Every sentence a report of this model must carry, each once."""
+    own = (*winner.dataset["warnings"], *winner.metrics["dataset"]["warnings"])
+    return list(dict.fromkeys([*own, *winner.candidate["warnings"], *winner.figures["warnings"]]))
+
+
+def packaged_fit(fits: list[dict[str, Any]]) -> dict[str, Any]:
+    """The training run whose model is packaged: the first listed seed with all labels."""
+    return next(fit for fit in fits if fit["fraction"] == 1.0)
+
+
+def interval(figure: Mapping[str, Any]) -> str:
+    """`0.912 (0.871 to 0.948)`, or why there is no such interval."""
+    if figure["estimate"] is None:
+        return "undefined"
+    if figure["low"] is None:
+        return f"{number(figure['estimate'])} (interval withheld: undefined in {figure['undefined_share']:.1%} of draws)"
+    return f"{number(figure['estimate'])} ({number(figure['low'])} to {number(figure['high'])})"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A figure with a fixed number of decimals."""
+    return "undefined" if value is None else f"{value:.{digits}f}"
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in settings.items()) or "none"

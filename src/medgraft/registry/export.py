@@ -1,0 +1,66 @@
+"""A trained network as one ONNX file: image as decoded → calibrated probabilities."""
+
+from pathlib import Path
+
+import onnx
+import torch
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from torch import Tensor, nn
+from torch.export import Dim
+
+from medgraft.networks.network import Network
+
+INPUT, OUTPUT = "image", "probabilities"
+OPSET = 18
+LARGEST_SIDE = 65_535
+TRACED = (1, 80, 70, 3)  # the shape traced, of which height and width stay open: unequal, and not what is resized to
+
+
+class Calibrated(nn.Module):
+    """Preprocessing, network and temperature scaling (Guo et al., arXiv 1706.04599, section 4.2) in one graph."""
+
+    def __init__(self, network: Network, temperature: float) -> None:
+        super().__init__()
+        self.network = network
+        self.temperature = temperature
+
+    def forward(self, image: Tensor) -> Tensor:
+        """uint8 [1, height, width, 3] → probabilities float32 [1, classes]."""
+        logits = self.network(self.network.preprocess(image))
+        return torch.softmax(logits / self.temperature, dim=1)
+
+
+def export(network: Network, temperature: float, path: Path) -> None:
+    """Write `network`, calibrated, to `path`: weights inside, and the same bytes for the same network.
+
+    The exporter's notes (stack traces with file paths, names of the tracing, its own version) are left out: they
+    tell where the file was made, not what it computes.
+    """
+    calibrated = Calibrated(network.eval(), temperature).eval()
+    sides = {1: Dim("height", min=1, max=LARGEST_SIDE), 2: Dim("width", min=1, max=LARGEST_SIDE)}
+    program = torch.onnx.export(
+        calibrated,
+        (torch.zeros(TRACED, dtype=torch.uint8),),
+        dynamo=True,
+        dynamic_shapes=(sides,),
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        opset_version=OPSET,
+        verbose=False,
+    )
+    assert program is not None
+    model = program.model_proto
+    model.ClearField("producer_version")
+    _forget_notes(model)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _forget_notes(message: Message) -> None:
+    for field, value in message.ListFields():
+        if field.name in ("doc_string", "metadata_props"):
+            message.ClearField(field.name)
+        elif field.type == FieldDescriptor.TYPE_MESSAGE:
+            for part in value if field.is_repeated else [value]:
+                _forget_notes(part)

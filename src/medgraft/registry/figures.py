@@ -1,0 +1,87 @@
+"""The evaluation's files as flat names and numbers, as MLflow takes them."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from medgraft.registry.runs import Measurement
+
+
+def flatten(value: object, prefix: str = "") -> dict[str, str]:
+    """Nested settings as `a.b` → text; lists are one text, what is not set is `none`."""
+    if isinstance(value, Mapping):
+        parts = [flatten(inner, f"{prefix}.{key}" if prefix else str(key)) for key, inner in value.items()]
+        return {key: text for part in parts for key, text in part.items()}
+    if isinstance(value, list | tuple):
+        return {prefix: ", ".join(str(item) for item in value)}
+    return {prefix: "none" if value is None else str(value)}
+
+
+def candidate_measurements(
+    figures: Mapping[str, Any], metric: str, history: pl.DataFrame, cost: Mapping[str, Any]
+) -> list[Measurement]:
+    """One candidate's numbers: `test/…`, `validation/…`, `difference/…`, `calibration/…`, `curve/…`, `fit/…`, `cost/…`.
+
+    Figures without a value are left out. `curve` is drawn over training images, `fit` over optimiser steps.
+    """
+    found = [Measurement(key, figures[key]) for key in ("parameters", "macs", "size_bytes", "temperature")]
+    found += headline(figures, metric)
+    for label, values in with_safe_names(figures["test"]["per_class"]):
+        found += _intervals(f"test/{label}", values)
+    if figures["difference"] is not None:
+        found += _intervals("difference", figures["difference"])
+    for when in ("before", "after"):
+        found += _numbers(f"calibration/{when}", figures["calibration"][when])
+    for point in figures["curve"]:
+        numbers = {"": point["mean"]} | {f"_{key}": point[key] for key in ("low", "high", "seed_sd")}
+        found += _numbers(f"curve/{metric}", numbers, step=point["train_images"], join="")
+    for row in history.iter_rows(named=True):
+        losses = {key: row[key] for key in ("train_loss", "validation_loss")}
+        found += _numbers(f"fit/fraction_{row['fraction']:g}/seed_{row['seed']}", losses, step=row["step"])
+    found += _numbers("cost", cost)
+    return found
+
+
+def headline(figures: Mapping[str, Any], metric: str) -> list[Measurement]:
+    """What candidates are compared by: the score on validation and the macro figures on test."""
+    validation = figures["validation"]
+    score = {metric: validation["score"], f"{metric}_standard_error": validation["standard_error"]}
+    seeds = {f"{metric}_seed_sd": figures["test"]["seeds"]["sd"]}
+    return [
+        *_numbers("validation", score),
+        *_intervals("test", figures["test"]["macro"]),
+        *_numbers("test", seeds),
+    ]
+
+
+def with_safe_names(by_class: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Class names with what MLflow refuses in a metric's name, or reads as a folder, replaced; never two alike."""
+    taken: set[str] = set()
+    for index, (label, values) in enumerate(by_class.items()):
+        safe = re.sub(r"[^\w \-]", "_", label).strip()
+        if safe in taken or not safe:
+            safe = f"{safe}_{index}"
+        taken.add(safe)
+        yield safe, values
+
+
+def _intervals(prefix: str, values: Mapping[str, Any]) -> list[Measurement]:
+    found: list[Measurement] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            numbers = {"": value["estimate"], "_low": value["low"], "_high": value["high"]}
+            found += _numbers(f"{prefix}/{name}", numbers, join="")
+        else:
+            found += _numbers(prefix, {name: value})
+    return found
+
+
+def _numbers(prefix: str, values: Mapping[str, Any], step: int = 0, join: str = "/") -> list[Measurement]:
+    return [
+        Measurement(f"{prefix}{join}{name}", float(value), step)
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    ]

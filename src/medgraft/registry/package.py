@@ -1,0 +1,109 @@
+"""The MLflow model folder of the winner: ONNX, weights, card, and what promotion must know later."""
+
+import base64
+import io
+import shutil
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, Schema
+from PIL import Image
+
+from medgraft.artifacts import write_json
+from medgraft.data.dataset import read_rows
+from medgraft.networks.network import SPEC, WEIGHTS, load_network
+from medgraft.registry.card import model_card
+from medgraft.registry.export import INPUT, export
+from medgraft.registry.winner import Winner
+
+ONNX, MODEL_CARD, PACKAGE, TRAINING_GROUPS = "model.onnx", "model_card.md", "package.json", "training_groups.json"
+CONTENT = Path("artifacts", "package")  # of those files inside the MLflow model folder
+SERVED_MODEL = Path(__file__).with_name("served_model.py")
+SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow")
+FOUND_IN_WORKING_DIRECTORY = ("uv.lock", "pyproject.toml", ".python-version")  # mlflow copies a stranger's project
+
+
+def write_package(
+    folder: Path, winner: Winner, dataset: Path, model_name: str, max_pixels: int, fingerprint: str
+) -> None:
+    """Write the model folder; `fingerprint` is the registration's, `max_pixels` what a request may not exceed.
+
+    Nothing in it is pickled, and nothing tells a path of the machine that wrote it.
+    """
+    with TemporaryDirectory() as temporary:
+        content = Path(temporary, CONTENT.name)
+        content.mkdir()
+        _write_content(content, winner, dataset, model_name, max_pixels, fingerprint)
+        mlflow.pyfunc.save_model(
+            path=folder,
+            python_model=str(SERVED_MODEL),
+            artifacts={"package": str(content)},
+            signature=signature(winner.metrics["classes"]),
+            input_example=input_example(),
+            pip_requirements=[f"{name}=={version(name)}" for name in SERVED_WITH],
+        )
+    for name in FOUND_IN_WORKING_DIRECTORY:
+        (folder / name).unlink(missing_ok=True)
+    _forget_paths(folder)
+
+
+def signature(classes: Sequence[str]) -> ModelSignature:
+    """Base64 text in, one float32 probability a class out."""
+    outputs = Schema([ColSpec("float", label) for label in classes])
+    return ModelSignature(inputs=Schema([ColSpec("string", INPUT)]), outputs=outputs)
+
+
+def input_example() -> pd.DataFrame:
+    """A request with one image: a made-up gray ramp, nobody's picture."""
+    ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (64, 1))
+    buffer = io.BytesIO()
+    Image.fromarray(ramp).save(buffer, "PNG")
+    return pd.DataFrame({INPUT: [base64.b64encode(buffer.getvalue()).decode()]})
+
+
+def _write_content(
+    folder: Path, winner: Winner, dataset: Path, model_name: str, max_pixels: int, fingerprint: str
+) -> None:
+    network = load_network(winner.folder)
+    export(network, winner.figures["temperature"], folder / ONNX)
+    for name in (WEIGHTS, SPEC):
+        shutil.copyfile(winner.folder / name, folder / name)
+    fingerprints = {"registration": fingerprint} | winner.fingerprints
+    card = model_card(winner, network.spec, model_name, fingerprints)
+    (folder / MODEL_CARD).write_text(card, encoding="utf-8")
+    write_json(folder / PACKAGE, _package(winner, model_name, max_pixels, fingerprints))
+    groups = read_rows(dataset, ["train", "validation"])["group_id"].unique().sort().to_list()
+    write_json(folder / TRAINING_GROUPS, {"key_id": winner.dataset["key_id"], "groups": groups})
+
+
+def _package(winner: Winner, model_name: str, max_pixels: int, fingerprints: dict[str, str]) -> dict[str, Any]:
+    metrics = winner.metrics
+    return {
+        "model_name": model_name,
+        "candidate": winner.name,
+        "task": metrics["task"],
+        "classes": metrics["classes"],
+        "scored": metrics["scored"],
+        "temperature": winner.figures["temperature"],
+        "decision_threshold": winner.figures["test"]["decision_threshold"],
+        "thresholds": winner.thresholds,
+        "specificity_target": metrics["specificity_target"],
+        "max_pixels": max_pixels,
+        "fingerprints": fingerprints,
+    }
+
+
+def _forget_paths(folder: Path) -> None:
+    """MLflow notes where each file came from; keep where it lies in the folder instead."""
+    model = Model.load(folder)
+    flavor = model.flavors[mlflow.pyfunc.FLAVOR_NAME]
+    flavor["model_code_path"] = SERVED_MODEL.name
+    flavor["artifacts"]["package"]["uri"] = CONTENT.as_posix()
+    model.save(folder / "MLmodel")

@@ -1,0 +1,100 @@
+"""The model as MLflow serves it. This file is copied into every package and runs without medgraft and torch.
+
+One column `image`, base64 text of a PNG, JPEG or any other file that ingest accepts → one column of calibrated
+probability for each class. Images are read as ingest reads them (medgraft.data.images): what it would quarantine
+is refused here, EXIF orientation is obeyed, transparency shows black.
+"""
+
+import base64
+import binascii
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+Image.MAX_IMAGE_PIXELS = None  # the package's own limit is checked before decoding, with a reason
+DAMAGE = (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError, MemoryError)
+
+
+class BadImageError(Exception):
+    """An image that gets no prediction; the message is the reason."""
+
+
+class ServedModel(PythonModel):  # type: ignore[misc]  # mlflow leaves its base class untyped
+    """ONNX Runtime on the CPU, one image at a time, so that images of different sizes may share a request."""
+
+    def load_context(self, context: Any) -> None:  # noqa: ANN401  (mlflow's PythonModelContext)
+        """Open the package once."""
+        folder = Path(context.artifacts["package"])
+        package = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+        self.classes: list[str] = package["classes"]
+        self.max_pixels: int = package["max_pixels"]
+        providers = ["CPUExecutionProvider"]
+        self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=providers)
+
+    def predict(
+        self,
+        context: Any,  # noqa: ANN401
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Probabilities float32, one row an image; raises `MlflowException` naming every row that cannot be read."""
+        probabilities: list[NDArray[np.float32]] = []
+        problems: list[str] = []
+        for row, text in enumerate(model_input["image"]):
+            try:
+                pixels = decode(text, self.max_pixels)
+            except BadImageError as error:
+                problems.append(f"row {row}: {error}")
+            else:
+                probabilities.append(self.session.run(None, {"image": pixels[None]})[0][0])
+        if problems:
+            count = f"{len(problems)} of {len(model_input)} images cannot be read"
+            raise MlflowException.invalid_parameter_value(f"{count}: {'; '.join(problems)}")
+        table = np.asarray(probabilities, dtype=np.float32).reshape(-1, len(self.classes))
+        return pd.DataFrame(table, columns=self.classes)
+
+
+def decode(text: object, max_pixels: int) -> NDArray[np.uint8]:
+    """Base64 text (line breaks allowed) of an image file → uint8 [height, width, 3], upright RGB."""
+    if not isinstance(text, str) or not text:
+        raise BadImageError("no image; send the base64 text of an image file")
+    try:
+        raw = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadImageError(f"not base64 text ({error})") from error
+    try:
+        image = Image.open(io.BytesIO(raw))
+    except UnidentifiedImageError as error:
+        raise BadImageError("not an image that can be read") from error
+    except DAMAGE as error:
+        raise BadImageError(f"damaged header ({type(error).__name__})") from error
+    if image.width * image.height > max_pixels:
+        raise BadImageError(f"{image.width} x {image.height} pixels, more than {max_pixels}")
+    if getattr(image, "n_frames", 1) > 1:
+        raise BadImageError("more than one frame")
+    if image.mode.startswith(("I", "F")):
+        raise BadImageError(f"more than 8 bits a channel (mode {image.mode}); convert it as the training images were")
+    try:
+        return np.asarray(_on_black(ImageOps.exif_transpose(image)).convert("RGB"))
+    except DAMAGE as error:
+        raise BadImageError(f"truncated or damaged ({type(error).__name__})") from error
+
+
+def _on_black(image: Image.Image) -> Image.Image:
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, (0, 0, 0, 255)), rgba)
+    return image
+
+
+set_model(ServedModel())

@@ -1,0 +1,73 @@
+"""What is known of the model an evaluation chose, gathered from its artifacts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medgraft.artifacts import Card, read_card, read_json
+from medgraft.errors import UserError
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The chosen candidate, its data set and its evaluation.
+
+    `cards` are those of every candidate compared, by name; `metrics` and `ledger` are the evaluation's files.
+    """
+
+    name: str
+    folder: Path
+    cards: dict[str, Card]
+    dataset: Card
+    evaluation: Card
+    metrics: dict[str, Any]
+    ledger: dict[str, Any]
+
+    @property
+    def candidate(self) -> Card:
+        """The winner's own card."""
+        return self.cards[self.name]
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The winner's own part of metrics.json."""
+        figures: dict[str, Any] = self.metrics["candidates"][self.name]
+        return figures
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Of everything the model and its figures come from."""
+        return {
+            "dataset": self.dataset["fingerprint"],
+            "test_set": self.dataset["test_set"],
+            "candidate": self.candidate["fingerprint"],
+            "evaluation": self.evaluation["fingerprint"],
+        }
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The threshold of each scored class at the specificity asked for, chosen on validation."""
+        return {label: figures["threshold"] for label, figures in self.figures["test"]["per_class"].items()}
+
+
+def read_winner(dataset: Path, candidates: Path, evaluation: Path) -> Winner:
+    """Read it; raises `UserError` when the evaluation was made from another data set or other candidates."""
+    evaluation_card = read_card(evaluation, "evaluation")
+    metrics = read_json(evaluation / "metrics.json")
+    dataset_card = read_card(dataset, "dataset")
+    require_made_from(evaluation, evaluation_card, dataset, dataset_card, "medgraft evaluate")
+    cards = {name: read_card(candidates / name, "candidate") for name in metrics["candidates"]}
+    for name, card in cards.items():
+        require_made_from(evaluation, evaluation_card, candidates / name, card, "medgraft evaluate")
+    name: str = metrics["winner"]
+    ledger = read_json(evaluation / "ledger.json")
+    return Winner(name, candidates / name, cards, dataset_card, evaluation_card, metrics, ledger)
+
+
+def require_made_from(made: Path, card: Card, source: Path, source_card: Card, remedy: str) -> None:
+    """Raise `UserError` unless the artifact `made` was made from the artifact `source` as it is now."""
+    if source_card["fingerprint"] not in card["made_from"].values():
+        raise UserError(
+            f"{made} was made from another {source_card['kind']} than {source} "
+            f"(fingerprint {source_card['fingerprint']}); run `{remedy}` again"
+        )

@@ -1,0 +1,107 @@
+"""The Lightning module: one classification network, what of it is trained, and the best state seen."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from medgraft.networks.network import Network
+from medgraft.seeds import derive
+from medgraft.training.recipe import Recipe
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Classifier(pl.LightningModule):
+    """Cross-entropy on a `Network`.
+
+    `class_weights` float32 [classes] weight the loss; what they shift in the learned prior is taken back by
+    subtracting their logarithm from the logits (Elkan 2001; Menon et al., arXiv 2007.07314, section 4.2).
+    Modules in `frozen` keep their parameters and stay in evaluation mode, BatchNorm statistics included.
+    """
+
+    def __init__(self, network: Network, recipe: Recipe, class_weights: Tensor, frozen: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.network = network
+        self.recipe = recipe
+        self.register_buffer("class_weights", class_weights)
+        self.frozen = list(frozen)
+        for module in self.frozen:
+            module.requires_grad_(False)
+        self.best_loss = float("inf")
+        self.best_step = 0
+        self.best_state: dict[str, Tensor] = {}
+        self.history: list[dict[str, float]] = []
+        self._train_losses: list[Tensor] = []
+        self._validation: list[tuple[Tensor, int]] = []
+
+    def train(self, mode: bool = True) -> "Classifier":
+        """Training mode for all but what is frozen."""
+        super().train(mode)
+        for module in self.frozen:
+            module.eval()
+        return self
+
+    def on_train_epoch_start(self) -> None:
+        """Lightning keeps modes as it found them; ours are set anew for every chunk."""
+        self.train()
+        self._train_losses.clear()
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Loss of one batch; dropout and the like draw from a seed of this step alone."""
+        images, labels = batch
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(derive("forward", self.recipe.seed, self.global_step))
+            logits = self.network(self.network.preprocess.normalise(images))
+        loss = functional.cross_entropy(logits, labels, weight=self.class_weights)
+        self._train_losses.append(loss.detach())
+        return loss
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Adds up the loss of the model as it would be packaged, unweighted, its prior corrected."""
+        images, labels = batch
+        logits = self.network(self.network.preprocess.normalise(images)).float() - self.class_weights.log()
+        self._validation.append((functional.cross_entropy(logits, labels, reduction="sum"), len(labels)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Keep the state when its validation loss is the lowest so far."""
+        total = sum(float(loss) for loss, _ in self._validation)
+        loss = total / sum(count for _, count in self._validation)
+        self._validation.clear()
+        train_loss = float(torch.stack(self._train_losses).mean())
+        if not (loss < float("inf") and train_loss < float("inf")):
+            raise FloatingPointError(f"loss became {loss} (train {train_loss}) at step {self.global_step}")
+        self.history.append({"step": self.global_step, "train_loss": train_loss, "validation_loss": loss})
+        if loss < self.best_loss:
+            self.best_loss, self.best_step = loss, self.global_step
+            self.best_state = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
+
+    def configure_optimizers(self) -> Any:  # noqa: ANN401  (Lightning's own union)
+        """AdamW on what is trained, and the recipe's schedule by step."""
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.recipe.rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The best state and the history go along: tensors and numbers only."""
+        checkpoint["best"] = {"loss": self.best_loss, "step": self.best_step, "state": self.best_state}
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The inverse of `on_save_checkpoint`."""
+        best = checkpoint["best"]
+        self.best_loss, self.best_step, self.best_state = best["loss"], best["step"], best["state"]
+        self.history = checkpoint["history"]
+
+    def packaged(self) -> Network:
+        """The network in its best state, the prior correction folded into the last layer's bias."""
+        self.network.load_state_dict(self.best_state)
+        self.network.cpu().eval().requires_grad_(True)
+        with torch.no_grad():
+            self.network.classifier.bias -= self.class_weights.cpu().log()
+        return self.network
