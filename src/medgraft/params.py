@@ -61,7 +61,7 @@ class Study(Settings):
     max_images: int = Field(20_000, ge=1, description="Cost ceiling: training images one run of any candidate may process.")
     chunk_steps: int = Field(50, ge=1, description="Steps between two checkpoints; also how often validation loss is looked at.")
     imbalance: Literal["weighted", "none"] = Field("weighted", description="`weighted`: cross-entropy weighted by inverse class frequency, the shift of the prior taken back from the logits afterwards.")
-    augmentation: Augmentation = Field(default_factory=Augmentation, description="Random changes to training images.")
+    augmentation: Augmentation = Field(Augmentation(), description="Random changes to training images.")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field("32-true", description="Arithmetic of training; the mixed ones are for GPUs.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes a CUDA GPU where there is one.")
     workers: int = Field(0, ge=0, description="Processes that load training images; 0 loads them in the training process.")
@@ -90,16 +90,16 @@ class Registration(Settings):
     model_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name in the MLflow model registry.")
     experiment: str = Field("medgraft", min_length=1, description="MLflow experiment that holds the runs.")
     tracking_uri: str = Field("http://127.0.0.1:5000", description="MLflow server; the environment variable MLFLOW_TRACKING_URI wins over it.")
-    gate: Gate = Field(default_factory=Gate, description="Conditions for promotion.")
+    gate: Gate = Field(Gate(), description="Conditions for promotion.")
 
 
 class Params(Settings):
     """All of params.yaml."""
 
     dataset: Dataset = Field(description="The images and their labels.")
-    split: Split = Field(default_factory=Split, description="How patients are divided.")
+    split: Split = Field(Split(), description="How patients are divided.")
     initializations: dict[Name, dict[str, Any]] = Field(min_length=1, description="Named initial weights: `method` and its settings.")
     candidates: dict[Name, dict[str, Any]] = Field(min_length=1, description="Named recipes: `strategy`, the `initialization` it starts from, and its settings.")
-    study: Study = Field(default_factory=Study, description="What every candidate gets alike.")
-    evaluation: Evaluation = Field(default_factory=Evaluation, description="How candidates are compared.")
+    study: Study = Field(Study(), description="What every candidate gets alike.")
+    evaluation: Evaluation = Field(Evaluation(), description="How candidates are compared.")
     registration: Registration = Field(description="Where the chosen model goes.")

@@ -79,7 +79,7 @@ def make_study(
 
 def picture(patient: int, shot: int, positive: bool) -> bytes:
     """A grayscale PNG or JPEG of its own size: noise, and a bright disc where `positive`."""
-    rng = np.random.default_rng([patient, shot])
+    rng = np.random.default_rng([patient + 1000, shot])
     height, width = rng.integers(40, 110, size=2)
     y, x = np.mgrid[:height, :width]
     disc = (y - height / 2) ** 2 + (x - width / 2) ** 2 < (min(height, width) / 4) ** 2
@@ -103,9 +103,7 @@ def _write_dataset(folder: Path, first_patient: int, key_id: str) -> None:
                 raw[image_id], labels[image_id] = picture(patient, shot, bool(label)), label
     write_shards(folder, items, lambda item: (raw[item.image_id], "png"), CLASSES, [])
     test = sorted(i.image_id for i in items if i.split == "test")
-    splits = {
-        split: {"images": 2 * n, "groups": n, "labels": dict.fromkeys(CLASSES, n)} for split, n in SHARES.items()
-    }
+    splits = {split: {"images": 2 * n, "groups": n, "labels": dict.fromkeys(CLASSES, n)} for split, n in SHARES.items()}
     write_card(
         folder,
         "dataset",
@@ -148,6 +146,7 @@ def _write_candidate(folder: Path, dataset: Path, noise: float) -> None:
     history = {"fraction": 1.0, "seed": 0, "step": [50, 100], "train_loss": [0.6, 0.4], "validation_loss": [0.65, 0.5]}
     pl.DataFrame(history).write_parquet(folder / "history.parquet")
     fit = {"fraction": 1.0, "seed": 0, "train_images": 24, "train_groups": 12, "steps": 100, "best_step": 100}
+    origin = {"method": "random", "architecture": spec.architecture, "source": "drawn", "licence": "none needed"}
     made_from = {"dataset": read_json(dataset / "card.json")["fingerprint"]}
     write_card(
         folder,
@@ -157,7 +156,7 @@ def _write_candidate(folder: Path, dataset: Path, noise: float) -> None:
         name=folder.name,
         strategy="linear_probe",
         initializations={"imagenet": "0" * 32},
-        origins={"imagenet": {"method": "random", "architecture": spec.architecture, "source": "none", "licence": "none"}},
+        origins={"imagenet": origin},
         settings={"learning_rate": 0.01},
         fits=[fit | {"validation_loss": 0.5}],
         warnings=[],
@@ -230,8 +229,8 @@ def _figures(study: Study, name: str, predictions: pl.DataFrame) -> Mapping[str,
     built = Network(NetworkSpec(**network), create_backbone(network["architecture"], network["image_size"]), 0)
     test = area["test"]
     macro = dict.fromkeys(("auroc", "auprc", "f1", "balanced_accuracy", "sensitivity", "specificity"), test)
-    of_class = dict.fromkeys(("auroc", "auprc", "f1", "recall", "sensitivity", "specificity"), test)
-    counts = {"threshold": 0.5, "positives": SHARES["test"], "positive_groups": SHARES["test"] // 2}
+    of_class: dict[str, Any] = dict.fromkeys(("auroc", "auprc", "f1", "recall", "sensitivity", "specificity"), test)
+    of_class |= {"threshold": 0.5, "positives": SHARES["test"], "positive_groups": SHARES["test"] // 2}
     loss = {"nll": 0.4, "brier": 0.2, "ece": 0.1}
     return {
         "strategy": "linear_probe",
@@ -248,7 +247,7 @@ def _figures(study: Study, name: str, predictions: pl.DataFrame) -> Mapping[str,
         },
         "test": {
             "macro": macro,
-            "per_class": {CLASSES[1]: of_class | counts},
+            "per_class": dict.fromkeys(CLASSES, of_class),
             "decision_threshold": 0.5,
             "confusion": [[15, 1], [2, 14]],
             "seeds": {"values": [test["estimate"]], "sd": None},

@@ -11,6 +11,7 @@ from medgraft.errors import UserError
 from medgraft.networks.backbones import Weights
 
 WEIGHTS = "weights.safetensors"
+EXPOSED = "exposed.json"  # HMAC ids of the patients the weights were trained on, where there are any
 
 
 @dataclass(frozen=True)

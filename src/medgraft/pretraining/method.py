@@ -43,7 +43,7 @@ class Method:
 
     `content` names by hash what the settings point to (a weights file, a dataset), so that a change of it
     changes the fingerprint; it raises `UserError` when that cannot be reached, and is called by `plan`.
-    `make` gets the settings, the store and the key under which it may keep checkpoints.
+    `make` gets the settings, the store, and the key under which it may keep checkpoints there.
     """
 
     settings: type[MethodSettings]

@@ -21,15 +21,16 @@ NAMES = {
 }
 
 
-def model_card(winner: Winner, spec: NetworkSpec, model_name: str, fingerprints: Mapping[str, str]) -> str:
-    """The card in Markdown; the same text for the same artifacts."""
+def model_card(
+    winner: Winner, spec: NetworkSpec, model_name: str, openings: int, fingerprints: Mapping[str, str]
+) -> str:
+    """The card in Markdown; `openings`: how often the test set's labels were opened."""
     environment = Environment(
         loader=PackageLoader("medgraft.registry", "."),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  (Markdown, not HTML)
     )
     environment.filters |= {
         "interval": interval,
@@ -48,7 +49,7 @@ def model_card(winner: Winner, spec: NetworkSpec, model_name: str, fingerprints:
         figures=winner.figures,
         test=winner.figures["test"],
         calibration=winner.figures["calibration"],
-        ledger=winner.ledger,
+        openings=openings,
         spec=spec,
         settings=_settings(winner.candidate["settings"]),
         origins=winner.candidate["origins"],
@@ -74,7 +75,7 @@ def interval(figure: Mapping[str, Any]) -> str:
     if figure["estimate"] is None:
         return "undefined"
     if figure["low"] is None:
-        return f"{number(figure['estimate'])} (interval withheld: undefined in {figure['undefined_share']:.1%} of draws)"
+        return f"{number(figure['estimate'])} (no interval: undefined in {figure['undefined_share']:.1%} of draws)"
     return f"{number(figure['estimate'])} ({number(figure['low'])} to {number(figure['high'])})"
 
 
@@ -84,4 +85,4 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def _settings(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in settings.items()) or "none"
+    return ", ".join(f"{key} = {value}" for key, value in settings.items() if key != "strategy")

@@ -2,11 +2,12 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
+from medgraft.registry.card import NAMES as FIGURES
 from medgraft.registry.runs import Measurement
 
 
@@ -21,16 +22,17 @@ def flatten(value: object, prefix: str = "") -> dict[str, str]:
 
 
 def candidate_measurements(
-    figures: Mapping[str, Any], metric: str, history: pl.DataFrame, cost: Mapping[str, Any]
+    figures: Mapping[str, Any], metric: str, scored: Sequence[str], history: pl.DataFrame, cost: Mapping[str, Any]
 ) -> list[Measurement]:
     """One candidate's numbers: `test/…`, `validation/…`, `difference/…`, `calibration/…`, `curve/…`, `fit/…`, `cost/…`.
 
-    Figures without a value are left out. `curve` is drawn over training images, `fit` over optimiser steps.
+    Figures without a value, and those of classes that are not scored, are left out. `curve` is drawn over training
+    images, `fit` over optimiser steps.
     """
     found = [Measurement(key, figures[key]) for key in ("parameters", "macs", "size_bytes", "temperature")]
     found += headline(figures, metric)
-    for label, values in with_safe_names(figures["test"]["per_class"]):
-        found += _intervals(f"test/{label}", values)
+    for name, label in safe_names(scored).items():
+        found += _intervals(f"test/{name}", figures["test"]["per_class"][label])
     if figures["difference"] is not None:
         found += _intervals("difference", figures["difference"])
     for when in ("before", "after"):
@@ -57,15 +59,15 @@ def headline(figures: Mapping[str, Any], metric: str) -> list[Measurement]:
     ]
 
 
-def with_safe_names(by_class: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Class names with what MLflow refuses in a metric's name, or reads as a folder, replaced; never two alike."""
-    taken: set[str] = set()
-    for index, (label, values) in enumerate(by_class.items()):
-        safe = re.sub(r"[^\w \-]", "_", label).strip()
-        if safe in taken or not safe:
-            safe = f"{safe}_{index}"
-        taken.add(safe)
-        yield safe, values
+def safe_names(labels: Sequence[str]) -> dict[str, str]:
+    """Name → class, with what MLflow refuses in a metric's name, or reads as a folder, replaced; never two alike."""
+    names: dict[str, str] = {}
+    for index, label in enumerate(labels):
+        name = re.sub(r"[^\w \-]", "_", label).strip()
+        while name in names or name in ("", *FIGURES):
+            name = f"{name}_{index}"
+        names[name] = label
+    return names
 
 
 def _intervals(prefix: str, values: Mapping[str, Any]) -> list[Measurement]:

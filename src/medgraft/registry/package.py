@@ -4,6 +4,7 @@ import base64
 import io
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,8 +17,9 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 from PIL import Image
 
-from medgraft.artifacts import write_json
-from medgraft.data.dataset import read_rows
+from medgraft.artifacts import read_json, write_json
+from medgraft.data.overlap import exposure
+from medgraft.networks.initialization import EXPOSED
 from medgraft.networks.network import SPEC, WEIGHTS, load_network
 from medgraft.registry.card import model_card
 from medgraft.registry.export import INPUT, export
@@ -30,17 +32,26 @@ SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow")
 FOUND_IN_WORKING_DIRECTORY = ("uv.lock", "pyproject.toml", ".python-version")  # mlflow copies a stranger's project
 
 
-def write_package(
-    folder: Path, winner: Winner, dataset: Path, model_name: str, max_pixels: int, fingerprint: str
-) -> None:
-    """Write the model folder; `fingerprint` is the registration's, `max_pixels` what a request may not exceed.
+@dataclass(frozen=True)
+class Release:
+    """What a package is told beside the winner.
 
-    Nothing in it is pickled, and nothing tells a path of the machine that wrote it.
+    `max_pixels`: larger images are refused; `openings`: how often the test set was opened; `fingerprint`: the
+    registration's.
     """
+
+    model_name: str
+    max_pixels: int
+    openings: int
+    fingerprint: str
+
+
+def write_package(folder: Path, winner: Winner, dataset: Path, release: Release) -> None:
+    """Write the MLflow model folder. Nothing in it is pickled, nothing tells a path of the machine that wrote it."""
     with TemporaryDirectory() as temporary:
         content = Path(temporary, CONTENT.name)
         content.mkdir()
-        _write_content(content, winner, dataset, model_name, max_pixels, fingerprint)
+        _write_content(content, winner, dataset, release)
         mlflow.pyfunc.save_model(
             path=folder,
             python_model=str(SERVED_MODEL),
@@ -68,25 +79,32 @@ def input_example() -> pd.DataFrame:
     return pd.DataFrame({INPUT: [base64.b64encode(buffer.getvalue()).decode()]})
 
 
-def _write_content(
-    folder: Path, winner: Winner, dataset: Path, model_name: str, max_pixels: int, fingerprint: str
-) -> None:
+def training_groups(winner: Winner, dataset: Path) -> dict[str, Any]:
+    """HMAC ids of all patients and images the model was fitted or chosen on, its initial weights' included."""
+    seen = exposure(dataset, ["train", "validation"])
+    inherited = winner.folder / EXPOSED
+    if inherited.is_file():
+        earlier = read_json(inherited)
+        seen |= {key: sorted({*seen[key], *earlier[key]}) for key in ("groups", "images")}
+    return seen
+
+
+def _write_content(folder: Path, winner: Winner, dataset: Path, release: Release) -> None:
     network = load_network(winner.folder)
     export(network, winner.figures["temperature"], folder / ONNX)
     for name in (WEIGHTS, SPEC):
         shutil.copyfile(winner.folder / name, folder / name)
-    fingerprints = {"registration": fingerprint} | winner.fingerprints
-    card = model_card(winner, network.spec, model_name, fingerprints)
+    fingerprints = {"registration": release.fingerprint} | winner.fingerprints
+    card = model_card(winner, network.spec, release.model_name, release.openings, fingerprints)
     (folder / MODEL_CARD).write_text(card, encoding="utf-8")
-    write_json(folder / PACKAGE, _package(winner, model_name, max_pixels, fingerprints))
-    groups = read_rows(dataset, ["train", "validation"])["group_id"].unique().sort().to_list()
-    write_json(folder / TRAINING_GROUPS, {"key_id": winner.dataset["key_id"], "groups": groups})
+    write_json(folder / PACKAGE, _package(winner, release, fingerprints))
+    write_json(folder / TRAINING_GROUPS, training_groups(winner, dataset))
 
 
-def _package(winner: Winner, model_name: str, max_pixels: int, fingerprints: dict[str, str]) -> dict[str, Any]:
+def _package(winner: Winner, release: Release, fingerprints: dict[str, str]) -> dict[str, Any]:
     metrics = winner.metrics
     return {
-        "model_name": model_name,
+        "model_name": release.model_name,
         "candidate": winner.name,
         "task": metrics["task"],
         "classes": metrics["classes"],
@@ -95,7 +113,7 @@ def _package(winner: Winner, model_name: str, max_pixels: int, fingerprints: dic
         "decision_threshold": winner.figures["test"]["decision_threshold"],
         "thresholds": winner.thresholds,
         "specificity_target": metrics["specificity_target"],
-        "max_pixels": max_pixels,
+        "max_pixels": release.max_pixels,
         "fingerprints": fingerprints,
     }
 

@@ -32,5 +32,5 @@ def predict_dataset(model: PyFuncModel, dataset: Path, splits: Sequence[str]) ->
 def _ask(model: PyFuncModel, request: dict[str, str]) -> Probabilities:
     if not request:
         return {}
-    answer = model.predict(pd.DataFrame({INPUT: list(request.values())}))
+    answer = pd.DataFrame(model.predict(pd.DataFrame({INPUT: list(request.values())})))
     return dict(zip(request, answer.to_numpy(dtype=np.float64), strict=True))

@@ -17,7 +17,7 @@ import onnxruntime
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -29,7 +29,7 @@ class BadImageError(Exception):
     """An image that gets no prediction; the message is the reason."""
 
 
-class ServedModel(PythonModel):  # type: ignore[misc]  # mlflow leaves its base class untyped
+class ServedModel(PythonModel):
     """ONNX Runtime on the CPU, one image at a time, so that images of different sizes may share a request."""
 
     def load_context(self, context: Any) -> None:  # noqa: ANN401  (mlflow's PythonModelContext)

@@ -1,16 +1,17 @@
 """The MLflow server: which one, and whether it answers."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit, urlunsplit
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from medgraft.errors import UserError
 
-ADVICE = "start one with `mlflow server --backend-store-uri sqlite:///mlflow.db --port 5000`, or correct MLFLOW_TRACKING_URI"
+START = "mlflow server --backend-store-uri sqlite:///mlflow.db --port 5000"
+ADVICE = f"start one with `{START}`, or correct registration.tracking_uri or MLFLOW_TRACKING_URI"
 # https://mlflow.org/docs/latest/api_reference/python_api/mlflow.environment_variables.html
 IMPATIENT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 
@@ -55,8 +56,7 @@ def talking(client: MlflowClient) -> Iterator[None]:
 
 def shown(uri: str) -> str:
     """The URI without the user name and password it may hold."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return re.sub(r"//[^/]*@", "//", uri)
 
 
 def _reason(error: MlflowException, uri: str) -> str:

@@ -25,12 +25,12 @@ def verify(package: Path, name: str, dataset: Path, evaluation: Path) -> float:
             f"{len(served.keys() ^ evaluated.keys())} images are in only one of {dataset} and "
             f"{evaluation / 'predictions.parquet'}; run `medgraft evaluate` again"
         )
-    deviation = max(float(np.abs(served[i] - evaluated[i]).max()) for i in evaluated)
+    deviation = float(np.max([np.abs(served[i] - evaluated[i]).max() for i in evaluated]))  # NaN stays NaN
     if not deviation <= TOLERANCE:
         raise UserError(
             f"the packaged model is not the one evaluated: its probabilities deviate by up to {deviation:.3g}, more "
-            f"than {TOLERANCE:g}; nothing was registered. Run `medgraft transfer` and `medgraft evaluate` again on this "
-            "machine; if it persists, this network does not survive the export to ONNX"
+            f"than {TOLERANCE:g}; nothing was registered. Run `medgraft transfer` and `medgraft evaluate` again; "
+            "if it persists, this network does not survive the export to ONNX"
         )
     return deviation
 

@@ -47,7 +47,8 @@ class Winner:
     @property
     def thresholds(self) -> dict[str, float]:
         """The threshold of each scored class at the specificity asked for, chosen on validation."""
-        return {label: figures["threshold"] for label, figures in self.figures["test"]["per_class"].items()}
+        per_class = self.figures["test"]["per_class"]
+        return {label: per_class[label]["threshold"] for label in self.metrics["scored"]}
 
 
 def read_winner(dataset: Path, candidates: Path, evaluation: Path) -> Winner:
@@ -59,9 +60,9 @@ def read_winner(dataset: Path, candidates: Path, evaluation: Path) -> Winner:
     cards = {name: read_card(candidates / name, "candidate") for name in metrics["candidates"]}
     for name, card in cards.items():
         require_made_from(evaluation, evaluation_card, candidates / name, card, "medgraft evaluate")
-    name: str = metrics["winner"]
+    winner: str = metrics["winner"]
     ledger = read_json(evaluation / "ledger.json")
-    return Winner(name, candidates / name, cards, dataset_card, evaluation_card, metrics, ledger)
+    return Winner(winner, candidates / winner, cards, dataset_card, evaluation_card, metrics, ledger)
 
 
 def require_made_from(made: Path, card: Card, source: Path, source_card: Card, remedy: str) -> None:

@@ -180,3 +180,19 @@ def _refuse_bad_source(rows: int, quarantined: Sequence[tuple[str, str]], settin
             f"{settings.max_quarantined:.0%}:\n{listed}{more}\n"
             "repair the source, or raise dataset.max_quarantined if these rows may be lost"
         )
+
+
+def summary(dataset: Path) -> list[str]:
+    """What an ingested dataset holds, in lines for a terminal."""
+    card, quality = read_card(dataset, "dataset"), read_json(dataset / "quality.json")
+    lines = [
+        f"{quality['rows']} rows: {quality['kept']} kept, {len(quality['quarantined'])} quarantined, "
+        f"{len(quality['duplicates'])} duplicates dropped"
+    ]
+    lines += [f"  quarantined: {count} x {reason}" for reason, count in quality["reasons"].items()]
+    for name, split in card["splits"].items():
+        labels = ", ".join(f"{label} {count}" for label, count in split["labels"].items())
+        lines.append(f"  {name}: {split['images']} images of {split['groups']} patients ({labels})")
+    lines += [f"  not scored: {label}: {why}" for label, why in card["unscored"].items()]
+    lines += [f"  warning: {warning}" for warning in card["warnings"]]
+    return lines

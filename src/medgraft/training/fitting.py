@@ -19,24 +19,24 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from medgraft.artifacts import read_json, write_json
-from medgraft.data.augmentation import augmentation
 from medgraft.networks.network import Network, load_network, save_network
 from medgraft.store import Store
 from medgraft.training.callbacks import Progress, SaveChunk
 from medgraft.training.checkpoints import Checkpoints
-from medgraft.training.module import Batch, Classifier
+from medgraft.training.module import Classifier
 from medgraft.training.recipe import Recipe
-from medgraft.training.stream import ChunkSampler, Images, Views, class_weights, training_loader
+from medgraft.training.stream import Batch, ChunkSampler, Images, class_weights, training_loader
 
 VALIDATION_BATCH = 128
 
 
 @dataclass(frozen=True)
 class Compute:
-    """Where a run computes; nothing here is part of a fingerprint."""
+    """Where a run computes and keeps its training store; nothing here is part of a fingerprint."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = 0
+    cache: Path = Path(".medgraft/pixels")
     say: Callable[[str], None] = print
 
 
@@ -95,14 +95,13 @@ def _train(
     classes = len(network.spec.classes)
     weights = class_weights(train.labels, classes) if recipe.imbalance == "weighted" else torch.ones(classes)
     module = Classifier(network, recipe, weights, frozen)
-    views = Views(train, augmentation(recipe.augmentation), recipe.seed)
     trainer = _trainer(recipe, [Progress(title, compute.say), SaveChunk(checkpoints)], compute)
 
     def train_dataloader() -> DataLoader[Batch]:
         start = trainer.current_epoch * recipe.chunk_steps
         stop = min(start + recipe.chunk_steps, recipe.steps)
         sampler = ChunkSampler(len(train.rows), recipe.batch_size, recipe.seed, start, stop)
-        return training_loader(views, sampler, compute.workers)
+        return training_loader(train, sampler, compute.workers)
 
     module.train_dataloader = train_dataloader  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

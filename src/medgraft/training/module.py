@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medgraft.data.augmentation import augment
 from medgraft.networks.network import Network
 from medgraft.seeds import derive
 from medgraft.training.recipe import Recipe
-
-Batch = tuple[Tensor, Tensor]
+from medgraft.training.stream import Batch
 
 
 class Classifier(pl.LightningModule):
@@ -22,6 +22,8 @@ class Classifier(pl.LightningModule):
     subtracting their logarithm from the logits (Elkan 2001; Menon et al., arXiv 2007.07314, section 4.2).
     Modules in `frozen` keep their parameters and stay in evaluation mode, BatchNorm statistics included.
     """
+
+    class_weights: Tensor
 
     def __init__(self, network: Network, recipe: Recipe, class_weights: Tensor, frozen: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -53,10 +55,12 @@ class Classifier(pl.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of one batch; dropout and the like draw from a seed of this step alone."""
         images, labels = batch
+        seed = derive("view", self.recipe.seed, self.global_step)
+        views = augment(images.float(), self.recipe.augmentation, seed)
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(derive("forward", self.recipe.seed, self.global_step))
-            logits = self.network(self.network.preprocess.normalise(images))
+            logits = self.network(self.network.preprocess.normalise(views))
         loss = functional.cross_entropy(logits, labels, weight=self.class_weights)
         self._train_losses.append(loss.detach())
         return loss
@@ -64,7 +68,8 @@ class Classifier(pl.LightningModule):
     def validation_step(self, batch: Batch, index: int) -> None:
         """Adds up the loss of the model as it would be packaged, unweighted, its prior corrected."""
         images, labels = batch
-        logits = self.network(self.network.preprocess.normalise(images)).float() - self.class_weights.log()
+        raw: Tensor = self.network(self.network.preprocess.normalise(images))
+        logits = raw.float() - self.class_weights.log()
         self._validation.append((functional.cross_entropy(logits, labels, reduction="sum"), len(labels)))
 
     def on_validation_epoch_end(self) -> None:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from medgraft.data.augmentation import Transform, augment
 from medgraft.seeds import derive
 
-Key = tuple[int, int, int]  # step, place in the batch, index of the image
+Key = tuple[int, list[int]]  # step, indices of its images
+Batch = tuple[Tensor, Tensor]  # uint8 [B, C, S, S], int64 [B]
 
 
 @dataclass(frozen=True)
@@ -24,23 +24,20 @@ class Images:
     labels: NDArray[np.int64]
 
 
-class Views(Dataset[tuple[Tensor, Tensor]]):
-    """(float32 [C, S, S] in [0, 255], label) for a key; each key has its own seed."""
+class Batches(Dataset[Batch]):
+    """The batch of a key, read from the training store at once."""
 
-    def __init__(self, images: Images, transform: Transform, seed: int) -> None:
+    def __init__(self, images: Images) -> None:
         self.images = images
-        self.transform = transform
-        self.seed = seed
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        step, place, index = key
-        image = torch.from_numpy(self.images.pixels[self.images.rows[index]].copy())
-        view = augment(self.transform, image, derive("view", self.seed, step, place))
-        return view, torch.tensor(self.images.labels[index])
+    def __getitem__(self, key: Key) -> Batch:
+        _, indices = key
+        pixels = self.images.pixels[self.images.rows[indices]]
+        return torch.from_numpy(pixels), torch.from_numpy(self.images.labels[indices])
 
 
-class ChunkSampler(Sampler[list[Key]]):
-    """The keys of the batches of steps `start` … `stop` - 1.
+class ChunkSampler(Sampler[Key]):
+    """The keys of steps `start` … `stop` - 1.
 
     Epochs are permutations joined end to end, so every batch is full and every image comes equally often.
     """
@@ -55,10 +52,10 @@ class ChunkSampler(Sampler[list[Key]]):
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def __iter__(self) -> Iterator[list[Key]]:
+    def __iter__(self) -> Iterator[Key]:
         for step in range(self.start, self.stop):
             places = range(step * self.batch_size, (step + 1) * self.batch_size)
-            yield [(step, i, self._index(place)) for i, place in enumerate(places)]
+            yield step, [self._index(place) for place in places]
 
     def _index(self, place: int) -> int:
         epoch, offset = divmod(place, self.count)
@@ -71,9 +68,10 @@ class ChunkSampler(Sampler[list[Key]]):
         return self._order
 
 
-def training_loader(views: Views, sampler: ChunkSampler, workers: int) -> DataLoader[tuple[Tensor, Tensor]]:
+def training_loader(images: Images, sampler: ChunkSampler, workers: int) -> DataLoader[Batch]:
     """A loader of one chunk; the same batches whatever the number of workers."""
-    return DataLoader(views, batch_sampler=sampler, num_workers=workers, pin_memory=torch.cuda.is_available())
+    pin = torch.cuda.is_available()
+    return DataLoader(Batches(images), batch_size=None, sampler=sampler, num_workers=workers, pin_memory=pin)
 
 
 def class_weights(labels: Sequence[int] | NDArray[np.int64], classes: int) -> Tensor:

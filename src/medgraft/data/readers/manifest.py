@@ -75,7 +75,7 @@ def _open(path: Path, settings: ManifestSettings) -> pl.DataFrame:
         if path.suffix == ".parquet":
             table = pl.read_parquet(path)
         else:
-            table = pl.read_csv(path, infer_schema=False, missing_utf8_is_empty_string=False)
+            table = pl.read_csv(path, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise UserError(f"the table {path} cannot be read ({error}); save it as CSV with a header, UTF-8") from error
     wanted = [settings.label, settings.group, settings.split, *settings.subgroups, *_path_columns(settings)]

@@ -1,0 +1,1 @@
+"""The Kubeflow pipeline, its node-pool policy, and `python -m pipelines`."""

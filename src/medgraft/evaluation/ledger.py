@@ -1,0 +1,33 @@
+"""How often a test set has been opened: an entry an evaluation, in the durable store, never removed."""
+
+from dataclasses import dataclass
+
+from medgraft.store import Store
+
+
+@dataclass(frozen=True)
+class Opening:
+    """`this_opening` is which one of `openings` this evaluation is."""
+
+    test_set: str
+    openings: int
+    this_opening: int
+
+
+def record_opening(store: Store, test_set: str, evaluation: str) -> Opening:
+    """Enter an evaluation before it reads the sealed labels of `test_set`.
+
+    The same evaluation (by fingerprint) counts once: repeating it after a kill shows nothing new.
+    """
+    entries = _entries(store, test_set)
+    if evaluation not in entries:
+        entries.append(evaluation)
+        store.write_text(f"{len(entries)}", "ledger", test_set, evaluation)
+    return Opening(test_set, len(entries), entries.index(evaluation) + 1)
+
+
+def _entries(store: Store, test_set: str) -> list[str]:
+    numbered = [
+        (int(store.read_text("ledger", test_set, name) or 0), name) for name in store.names("ledger", test_set)
+    ]
+    return [name for _, name in sorted(numbered)]

@@ -1,0 +1,130 @@
+"""The charts of the report."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from medgraft.evaluation.arrays import Floats
+from medgraft.evaluation.report.svg import INK, PALE, Line, drawing, svg
+
+Curve = Sequence[Mapping[str, Any]]
+
+
+def learning_curve(
+    name: str, curves: Mapping[str, Curve], lines: Mapping[str, Line], metric: str, identifier: str
+) -> Markup:
+    """One candidate's metric over the number of training images: the band is the sampling interval, dots are seeds.
+
+    The other candidates' means are drawn pale behind it; all panels of a study have the same axes.
+    """
+    own, style = curves[name], lines[name]
+    with drawing(4.2, 2.9) as axes:
+        for other, curve in curves.items():
+            if other != name:
+                axes.plot(_values(curve, "train_images"), _values(curve, "mean"), color=PALE, linewidth=1)
+        x = _values(own, "train_images")
+        axes.fill_between(x, _values(own, "low"), _values(own, "high"), color=style.colour, alpha=0.18, linewidth=0)
+        axes.plot(x, _values(own, "mean"), color=style.colour, linewidth=1.8, marker="o", markersize=3.5)
+        for row in own:
+            at = [row["train_images"]] * len(row["seeds"])
+            axes.plot(at, row["seeds"], "o", markersize=4.5, markerfacecolor="none", markeredgecolor=INK, mew=0.6)
+        _logarithmic(axes, sorted({row["train_images"] for curve in curves.values() for row in curve}))
+        axes.set_ylim(_span(curves))
+        axes.set_xlabel("training images (logarithmic)")
+        axes.set_ylabel(f"{metric} on test")
+        means = ", ".join(f"{row['mean']:.3f} with {row['train_images']} training images" for row in own)
+        return svg(axes, identifier, f"Learning curve of {name}: {metric} on test {means}.")
+
+
+def roc(curves: Mapping[str, pl.DataFrame], lines: Mapping[str, Line], label: str) -> Markup:
+    """Sensitivity over 1 − specificity; `curves` by what the lines stand for, columns x and y."""
+    with drawing(4.2, 3.9) as axes:
+        axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=(0, (2, 3)))
+        for name, points in _thick_last(curves, lines):
+            style = lines[name]
+            axes.plot(points["x"], points["y"], color=style.colour, linestyle=style.style, linewidth=style.width)
+        _unit_square(axes, "1 − specificity", "sensitivity")
+        return svg(axes, "roc", label)
+
+
+def precision_recall(
+    curves: Mapping[str, pl.DataFrame], lines: Mapping[str, Line], prevalence: float | None, label: str
+) -> Markup:
+    """Precision over recall as the step function whose area average precision is, and the prevalence as its floor.
+
+    The precision at a recall, at the highest threshold that reaches it, holds down to the next smaller recall
+    (Davis & Goadrich 2006: no interpolation). Points come in the order of their thresholds, either way.
+    """
+    with drawing(4.2, 3.9) as axes:
+        if prevalence is not None:
+            axes.axhline(prevalence, color="#999999", linewidth=0.8, linestyle=(0, (2, 3)))
+        for name, points in _thick_last(curves, lines):
+            style = lines[name]
+            ascending = points if points["x"][0] <= points["x"][-1] else points.reverse()
+            ascending = ascending.unique("x", keep="first", maintain_order=True)
+            axes.step(
+                ascending["x"],
+                ascending["y"],
+                where="pre",
+                color=style.colour,
+                linestyle=style.style,
+                linewidth=style.width,
+            )
+        _unit_square(axes, "recall (sensitivity)", "precision")
+        return svg(axes, "pr", label)
+
+
+def reliability(bins: pl.DataFrame, name: str, identifier: str) -> Markup:
+    """Observed share over mean prediction, with the band of each bin; the diagonal is perfect calibration."""
+    predicted, observed = bins["mean_predicted"].to_numpy(), bins["observed"].to_numpy()
+    low, high = (bins[side].cast(pl.Float64).fill_null(np.nan).to_numpy() for side in ("low", "high"))
+    with drawing(3.4, 3.2) as axes:
+        axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=(0, (2, 3)))
+        axes.fill_between(predicted, low, high, color="#0072B2", alpha=0.15, linewidth=0)
+        axes.vlines(predicted, low, high, color="#0072B2", linewidth=0.8)
+        axes.plot(predicted, observed, color="#0072B2", linewidth=1.5, marker="o", markersize=3.5)
+        _unit_square(axes, "mean predicted probability", "observed share")
+        pairs = ", ".join(f"{o:.3f} at {p:.3f}" for p, o in zip(predicted, observed, strict=True))
+        return svg(axes, identifier, f"Reliability of {name}: observed share at mean prediction: {pairs}.")
+
+
+def _values(curve: Curve, key: str) -> Floats:
+    return np.array([np.nan if row[key] is None else row[key] for row in curve], dtype=np.float64)
+
+
+def _span(curves: Mapping[str, Curve]) -> tuple[float, float]:
+    rows = [row for curve in curves.values() for row in curve]
+    values = np.concatenate([_values(rows, key) for key in ("mean", "low", "high")] + [row["seeds"] for row in rows])
+    low, high = np.nanmin(values), np.nanmax(values)
+    margin = max(0.05 * (high - low), 0.005)
+    return max(0.0, float(low - margin)), min(1.0, float(high + margin))
+
+
+def _logarithmic(axes: Axes, counts: Sequence[float]) -> None:
+    """Ticks at the numbers of images that occur; one too close to the next larger goes without."""
+    axes.set_xscale("log")
+    shown = [counts[-1]]
+    apart = (counts[-1] / counts[0]) ** 0.15
+    for number in reversed(counts[:-1]):
+        if shown[0] / number >= apart:
+            shown.insert(0, number)
+    axes.xaxis.set_major_locator(FixedLocator(shown))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([f"{number:,.0f}" for number in shown])
+
+
+def _thick_last(curves: Mapping[str, pl.DataFrame], lines: Mapping[str, Line]) -> list[tuple[str, pl.DataFrame]]:
+    return sorted(curves.items(), key=lambda item: lines[item[0]].width)
+
+
+def _unit_square(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(-0.01, 1.01)
+    axes.set_aspect("equal")
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)

@@ -1,0 +1,150 @@
+"""Before any compute is spent: is everything reachable, and roughly how long will it take?"""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from medgraft.data.identity import group_key
+from medgraft.data.readers import readers
+from medgraft.errors import UserError
+from medgraft.networks.backbones import create_backbone
+from medgraft.networks.network import Network, NetworkSpec
+from medgraft.params import Params
+from medgraft.pretraining.method import native_input
+from medgraft.registry.server import connect
+from medgraft.stages.resolution import Resolved
+from medgraft.training.recipe import recipe
+
+FREE_BYTES = 2_000_000_000
+LONG_CHUNK = 60  # seconds that a kill may cost
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Roughly how long one candidate trains: seconds over all its runs, and seconds a chunk."""
+
+    name: str
+    runs: int
+    seconds: float
+    chunk_seconds: float
+
+
+def check_reachable(params: Params) -> list[str]:
+    """One sentence for everything that a stage will need and that is not there."""
+    checks: list[Callable[[], None]] = [
+        lambda: _source(params),
+        lambda: _key(params),
+        lambda: _disk(Path.cwd()),
+        lambda: _device(params),
+        lambda: _server(params),
+    ]
+    problems = []
+    for check in checks:
+        try:
+            check()
+        except UserError as error:
+            problems.append(str(error))
+    return problems
+
+
+def count_rows(params: Params) -> int:
+    """How many rows the reader finds (without opening an image)."""
+    reader = readers.get(params.dataset.reader["type"])
+    settings = reader.settings(**params.dataset.reader)
+    return sum(1 for _ in reader.read(Path(params.dataset.source), settings))
+
+
+def estimates(resolved: Resolved, rows: int) -> list[Estimate]:
+    """For every candidate, a training step measured on this machine times the steps its runs will take."""
+    params = resolved.params
+    study = params.study
+    train = max(1, round(rows * (1 - params.split.validation - params.split.test)))
+    measured: dict[tuple[str, int, str], float] = {}
+    found = []
+    for name, settings in resolved.candidates.items():
+        first = resolved.initializations[settings.sources[0]].model_dump()
+        architecture = first["architecture"]
+        size = first["image_size"] or native_input(architecture)[0]
+        key = (architecture, size, settings.strategy)
+        if key not in measured:
+            measured[key] = _step_seconds(architecture, size, study.batch_size, settings.strategy == "linear")
+        epochs = int(getattr(settings, "epochs", 1))
+        steps = [recipe(study, max(1, round(train * f)), epochs, 1.0, 0.0, 0).steps for f in study.fractions]
+        total = sum(steps) * len(study.seeds) * measured[key]
+        found.append(Estimate(name, len(steps) * len(study.seeds), total, study.chunk_steps * measured[key]))
+    return found
+
+
+def _step_seconds(architecture: str, size: int, batch: int, frozen: bool) -> float:
+    classes = ("a", "b")
+    spec = NetworkSpec(architecture, size, (0.5,) * 3, (0.5,) * 3, classes, "linear")
+    network = Network(spec, create_backbone(architecture, size), seed=0).train()
+    network.backbone.requires_grad_(not frozen)
+    images, labels = torch.zeros(batch, 3, size, size), torch.zeros(batch, dtype=torch.long)
+    spent = []
+    for _ in range(3):
+        began = time.perf_counter()
+        torch.nn.functional.cross_entropy(network(images), labels).backward()  # type: ignore[no-untyped-call]
+        spent.append(time.perf_counter() - began)
+    return min(spent[1:])
+
+
+def _source(params: Params) -> None:
+    source = Path(params.dataset.source)
+    if not source.is_dir():
+        raise UserError(f"dataset.source: the folder {source} does not exist; correct the path")
+    if count_rows(params) == 0:
+        raise UserError(f"dataset.source: {source} holds no rows; correct it or the reader's settings")
+
+
+def _key(params: Params) -> None:
+    group_key(params.dataset.group_key)
+
+
+def _disk(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < FREE_BYTES:
+        raise UserError(f"only {free / 1e9:.1f} GB of disk are free, {FREE_BYTES / 1e9:.0f} GB are needed; make room")
+
+
+def _device(params: Params) -> None:
+    if params.study.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("study.device: cuda, but no CUDA GPU is visible; use a GPU node, or `device: auto`")
+
+
+def _server(params: Params) -> None:
+    connect(params.registration.tracking_uri)
+
+
+def describe(estimated: Sequence[Estimate], rows: int, resolved: Resolved) -> list[str]:
+    """What will run, in lines for a terminal."""
+    params = resolved.params
+    lines = [f"dataset {params.dataset.name}: {rows} rows, {params.dataset.task}, classes {params.dataset.classes}"]
+    if params.dataset.task == "binary":
+        lines.append(f"  positive class: {params.dataset.classes[1]}")
+    for name, settings in params.initializations.items():
+        lines.append(f"initialization {name}: {settings['method']} {settings['architecture']}")
+    for estimate in estimated:
+        candidate = resolved.candidates[estimate.name]
+        lines.append(
+            f"candidate {estimate.name}: {candidate.strategy} from {', '.join(candidate.sources)}, "
+            f"{estimate.runs} runs, about {_duration(estimate.seconds)}"
+        )
+        if estimate.chunk_seconds > LONG_CHUNK:
+            lines.append(
+                f"  note: a checkpoint only every {_duration(estimate.chunk_seconds)}; lower study.chunk_steps "
+                "to lose less when a run is killed"
+            )
+    total = _duration(sum(e.seconds for e in estimated))
+    lines.append(f"all candidates one after the other: about {total} of training here (from a measured step)")
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

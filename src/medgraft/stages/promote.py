@@ -1,0 +1,130 @@
+"""promote: the registered challenger becomes champion, if the gate of params.yaml lets it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from medgraft.artifacts import Card, read_card, read_json
+from medgraft.data.dataset import read_rows
+from medgraft.errors import UserError, raise_all
+from medgraft.evaluation.arrays import Floats
+from medgraft.evaluation.figures import macro_figure
+from medgraft.evaluation.gate import promotion_gate
+from medgraft.evaluation.readout import Readout
+from medgraft.evaluation.uncertainty import cluster_weights, lower_one_sided
+from medgraft.params import Registration
+from medgraft.registry.prediction import predict_dataset
+from medgraft.registry.promotion import (
+    Champion,
+    champion_version,
+    download_champion,
+    end_challenge,
+    incomparable,
+    promote,
+)
+from medgraft.registry.registering import registered_version
+from medgraft.registry.server import connect, shown, talking
+from medgraft.registry.winner import require_made_from
+from medgraft.seeds import derive
+from medgraft.stages import STAGES
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The champion's version; `promoted` is False if it was champion already; `reasons` for the promotion."""
+
+    model_name: str
+    version: str
+    promoted: bool
+    reasons: tuple[str, ...]
+
+
+def run(plan: Path, dataset: Path, evaluation: Path, registration: Path) -> Outcome:
+    """Hold the registered version against the gate and, if it passes, give it the alias `champion`.
+
+    The version loses `challenger`: a champion challenges nobody. Raises `UserError` with every reason why not, and
+    changes nothing then. Run again, it says that the version is champion already.
+    """
+    read_card(plan, "plan")
+    item = read_json(plan / str(STAGES["register"].item))
+    settings = Registration(**{key: item[key] for key in Registration.model_fields})
+    card = read_card(registration, "registration")
+    dataset_card, evaluation_card = read_card(dataset, "dataset"), read_card(evaluation, "evaluation")
+    for folder, source in ((dataset, dataset_card), (evaluation, evaluation_card)):
+        require_made_from(registration, card, folder, source, "medgraft register")
+    metrics = read_json(evaluation / "metrics.json")
+    name = card["model_name"]
+    client = connect(settings.tracking_uri)
+    with talking(client), TemporaryDirectory() as temporary:
+        version = registered_version(client, name, card["fingerprint"])
+        if version is None:
+            raise UserError(
+                f"the MLflow server {shown(client.tracking_uri)} has no version of '{name}' with fingerprint "
+                f"{card['fingerprint']}; run `medgraft register`"
+            )
+        current = champion_version(client, name)
+        if current == str(version.version):
+            end_challenge(client, version)
+            return Outcome(name, current, promoted=False, reasons=())
+        champion = download_champion(client, name, current, Path(temporary)) if current else None
+        reasons = _gate(settings, metrics, dataset, dataset_card, evaluation, champion)
+        promote(client, version, reasons, current)
+    return Outcome(name, str(version.version), promoted=True, reasons=tuple(reasons))
+
+
+def _gate(
+    settings: Registration,
+    metrics: dict[str, Any],
+    dataset: Path,
+    card: Card,
+    evaluation: Path,
+    champion: Champion | None,
+) -> list[str]:
+    """What speaks for the challenger; raises `UserError` with everything that speaks against it."""
+    metric, winner = metrics["metric"], metrics["winner"]
+    lower = metrics["candidates"][winner]["test"]["macro"][metric]["low"]
+    against: list[str] = []
+    difference = None
+    if champion is not None:
+        test = read_rows(dataset, ["test"])
+        against = incomparable(champion, card, metrics["classes"], test)
+        if not against:
+            difference = _difference(metrics, dataset, evaluation, champion)
+    gate = promotion_gate(lower, settings.gate.minimum, difference, settings.gate.margin)
+    raise_all([*gate.reasons, *against], f"the promotion of '{winner}'")
+    reasons = [f"{metric} on test: lower bound of the 95 % interval {lower:.4f}, minimum {settings.gate.minimum:.4f}"]
+    if champion is None or difference is None:
+        return [*reasons, "there was no champion"]
+    worst = lower_one_sided(difference)
+    return [
+        *reasons,
+        f"{metric} minus that of version {champion.version} on the same patients: one-sided 95 % lower bound "
+        f"{worst:.4f}, margin {settings.gate.margin:.4f}",
+    ]
+
+
+def _difference(metrics: dict[str, Any], dataset: Path, evaluation: Path, champion: Champion) -> Floats:
+    """Draws of challenger − champion [draws]: both scored on the same resampled patients of the test split."""
+    rows = pl.read_parquet(evaluation / "predictions.parquet")
+    rows = rows.filter(pl.col("candidate") == metrics["winner"], pl.col("split") == "test")
+    theirs = predict_dataset(champion.load(), dataset, ["test"])
+    groups = np.unique(rows["group_id"].to_numpy(), return_inverse=True)[1]
+    weights = cluster_weights(groups, metrics["draws"], derive("promotion", metrics["dataset"]["test_set"]))
+    scored = [metrics["classes"].index(label) for label in metrics["scored"]]
+
+    def score(probabilities: Sequence[NDArray[np.float64]], decision: float | None) -> Floats:
+        p = np.asarray(probabilities, dtype=np.float32).astype(np.float64)  # as served, both: rounding makes ties
+        unused = np.full(p.shape[1], np.nan)  # thresholds at a specificity: no metric one can choose by needs them
+        readout = Readout(temperature=1.0, thresholds=unused, decision=decision)
+        return macro_figure(metrics["metric"], rows["label"].to_numpy(), p, readout, weights, scored)
+
+    own = metrics["candidates"][metrics["winner"]]["test"]["decision_threshold"]
+    return score(rows["probabilities"].to_list(), own) - score(
+        [theirs[image_id] for image_id in rows["image_id"]], champion.package["decision_threshold"]
+    )

@@ -1,0 +1,150 @@
+"""From params.yaml to what every stage will be told; all mistakes, of every block, are collected first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medgraft.artifacts import fingerprint
+from medgraft.catalog import Catalog, nearest
+from medgraft.data.readers import readers
+from medgraft.errors import UserError, raise_all
+from medgraft.loading import choice, read_yaml, validate
+from medgraft.params import Params, Settings
+from medgraft.pretraining import methods
+from medgraft.transfer import StrategySettings, strategies
+
+RESERVED = ("image", "image_id", "group_id", "split", "label", "labels", "masks", "source_uri")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Validated params, with the settings of reader, initializations and candidates filled with defaults."""
+
+    params: Params
+    initializations: dict[str, Settings]
+    candidates: dict[str, StrategySettings]
+
+
+def resolve(path: Path, overrides: Sequence[str]) -> Resolved:
+    """Read and check a params file; raises one `UserError` with every mistake in it."""
+    raw = read_yaml(path, overrides)
+    params, problems = validate(Params, raw)
+    made: dict[str, dict[str, Any]] = {}
+    for block, catalog, key in (("initializations", methods, "method"), ("candidates", strategies, "strategy")):
+        made[block] = {}
+        for name, settings in (raw.get(block) or {}).items():
+            entry, found = _settings(catalog, settings, key, f"{block}.{name}")
+            problems += found
+            if entry is not None:
+                made[block][name] = entry
+    dataset = raw.get("dataset")
+    reader, found = _settings(readers, (dataset or {}).get("reader"), "type", "dataset.reader") if dataset else (None, [])
+    problems += found
+    names = list(raw.get("initializations") or {})
+    problems += [p for name, c in made["candidates"].items() for p in _unknown_sources(name, c, names)]
+    if params is not None:
+        problems += _cross_checks(params, list(raw["candidates"]), reader)
+    raise_all(list(dict.fromkeys(problems)), str(path))
+    assert params is not None
+    filled = params.model_copy(
+        update={
+            "dataset": params.dataset.model_copy(update={"reader": reader.model_dump() if reader else {}}),
+            "initializations": {n: s.model_dump() for n, s in made["initializations"].items()},
+            "candidates": {n: s.model_dump() for n, s in made["candidates"].items()},
+            "evaluation": params.evaluation.model_copy(
+                update={"reference": params.evaluation.reference or next(iter(params.candidates))}
+            ),
+        }
+    )
+    return Resolved(filled, made["initializations"], made["candidates"])
+
+
+def item_files(resolved: Resolved) -> dict[str, dict[str, Any]]:
+    """The plan's files by relative path: one a stage, an initialization, a candidate.
+
+    What an initialization points to (weights, a source set) enters by its hash; raises `UserError` listing
+    all that cannot be reached.
+    """
+    params = resolved.params
+    study = params.study.model_dump()
+    files: dict[str, dict[str, Any]] = {
+        "dataset.json": {"dataset": params.dataset.model_dump(), "split": params.split.model_dump()},
+        "evaluation.json": params.evaluation.model_dump() | {"candidates": list(params.candidates)},
+        "registration.json": params.registration.model_dump() | {"params": params.model_dump()},
+        "params.json": params.model_dump(),
+    }
+    problems = []
+    for name, settings in resolved.initializations.items():
+        try:
+            content = methods.get(choice(params.initializations[name], "method")).content(settings)
+        except UserError as error:
+            problems.append(f"initializations.{name}: {error}")
+            continue
+        files[f"initializations/{name}.json"] = {
+            "name": name,
+            "settings": settings.model_dump(),
+            "content": dict(content),
+        }
+    for name, candidate in resolved.candidates.items():
+        files[f"candidates/{name}.json"] = {
+            "name": name,
+            "strategy": candidate.strategy,
+            "initializations": candidate.sources,
+            "settings": candidate.model_dump(),
+            "study": study,
+        }
+    raise_all(problems, "the initializations")
+    return {name: content | {"fingerprint": fingerprint("item", content, {}, "")} for name, content in files.items()}
+
+
+def _settings(catalog: Catalog[Any], raw: object, key: str, where: str) -> tuple[Any, list[str]]:
+    if not isinstance(raw, dict):
+        return None, [f"{where}: needs settings, with `{key}` among them; allowed: {', '.join(catalog.names())}"]
+    if not choice(raw, key):
+        return None, [f"{where}.{key}: missing; allowed: {', '.join(catalog.names())}"]
+    try:
+        entry = catalog.get(choice(raw, key))
+    except UserError as error:
+        return None, [f"{where}.{key}: {error}"]
+    return validate(entry.settings, raw, where)
+
+
+def _unknown_sources(name: str, settings: StrategySettings, names: Sequence[str]) -> list[str]:
+    return [
+        f"candidates.{name}: no initialization '{source}'{nearest(source, names)}; there are: {', '.join(names)}"
+        for source in settings.sources
+        if source not in names
+    ]
+
+
+def _cross_checks(params: Params, candidates: Sequence[str], reader: Any) -> list[str]:  # noqa: ANN401
+    problems = []
+    dataset, study = params.dataset, params.study
+    if len(set(dataset.classes)) != len(dataset.classes):
+        problems.append(f"dataset.classes: {dataset.classes} names a class twice")
+    if dataset.task == "binary" and len(dataset.classes) != 2:
+        problems.append(
+            f"dataset.classes: a binary task has two (negative, positive), got {len(dataset.classes)}; "
+            "use `task: multiclass`"
+        )
+    if reader is not None and not reader.grouped and not dataset.ungrouped:
+        problems.append(
+            "dataset.reader: nothing says which images are of one patient; name the column (or pattern) in `group`, "
+            "or accept possible leakage with `dataset.ungrouped: true`, which every report will state"
+        )
+    if reader is not None and reader.grouped and dataset.ungrouped:
+        problems.append("dataset.ungrouped: true, but the reader knows the patient; remove one of the two")
+    taken = [c for c in (reader.subgroup_columns if reader is not None else []) if c in RESERVED]
+    problems += [f"dataset.reader.subgroups: '{column}' is a name medgraft uses itself" for column in taken]
+    if params.split.validation + params.split.test >= 1:
+        problems.append("split: validation and test together leave nothing to train on")
+    if 1.0 not in study.fractions:
+        problems.append(f"study.fractions: 1.0 must be among them, got {study.fractions}")
+    for field, values in (("fractions", study.fractions), ("seeds", study.seeds)):
+        if len(set(values)) != len(values):
+            problems.append(f"study.{field}: {values} names a value twice")
+    reference = params.evaluation.reference
+    if reference is not None and reference not in candidates:
+        problems.append(f"evaluation.reference: no candidate '{reference}'{nearest(reference, candidates)}")
+    return problems

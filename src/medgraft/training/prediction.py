@@ -1,0 +1,44 @@
+"""Predictions from the stored bytes, through the one preprocessing, never from the training store."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from medgraft.data.dataset import read_images
+from medgraft.data.images import decode
+from medgraft.networks.network import Network
+
+BATCH = 64
+
+
+@torch.inference_mode()
+def predict(
+    networks: Sequence[Network], dataset: Path, splits: Sequence[str]
+) -> tuple[list[str], list[NDArray[np.float32]]]:
+    """Image ids of the splits and, for each network, logits float32 [n, classes] in that order.
+
+    The networks share one preprocessing (they are fits of one candidate), so each image is decoded and resized
+    once. Always on the CPU in full precision: what is evaluated is what is served.
+    """
+    preprocess = networks[0].preprocess
+    ids: list[str] = []
+    logits: list[list[NDArray[np.float32]]] = [[] for _ in networks]
+    batch: list[torch.Tensor] = []
+
+    def flush() -> None:
+        inputs = torch.cat(batch)
+        for collected, network in zip(logits, networks, strict=True):
+            collected.append(network.eval()(inputs).float().numpy())
+        batch.clear()
+
+    for image_id, raw in read_images(dataset, splits):
+        ids.append(image_id)
+        batch.append(preprocess(torch.from_numpy(decode(raw).copy())[None]))
+        if len(batch) == BATCH:
+            flush()
+    if batch:
+        flush()
+    return ids, [np.concatenate(parts) for parts in logits]

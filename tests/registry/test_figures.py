@@ -1,0 +1,58 @@
+import re
+
+import polars as pl
+import pytest
+
+from medgraft.registry.figures import candidate_measurements, flatten, headline, safe_names
+from medgraft.registry.winner import Winner
+
+HISTORY = pl.DataFrame(
+    {"fraction": 0.5, "seed": 3, "step": [50, 100], "train_loss": [0.6, None], "validation_loss": [float("nan"), 0.5]}
+)
+
+
+def test_flattens_settings() -> None:
+    settings = {"a": {"b": 1, "c": [1.0, 0.5]}, "d": None, "e": True, "f": {}}
+    assert flatten(settings) == {"a.b": "1", "a.c": "1.0, 0.5", "d": "none", "e": "True"}
+    assert flatten({"x": 1}, "study") == {"study.x": "1"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["a", "b c"], ["nodule, solid/part-solid", "nodule_ solid_part-solid"], ["..", "//", "?"], ["auroc", "é (ü)"]],
+)
+def test_names_of_classes_are_distinct_and_allowed(labels: list[str]) -> None:
+    names = safe_names(labels)
+    assert list(names.values()) == labels
+    assert "auroc" not in names
+    for name in names:
+        assert re.fullmatch(r"[\w \-]+", name)  # MLflow also takes . : / in a metric, but / makes groups of them
+
+
+def test_every_figure_has_its_value_and_what_has_none_is_left_out(winner: Winner) -> None:
+    figures = winner.figures
+    cost = {"latency_ms_batch1_median": 3.5, "note": "text"}
+    found = candidate_measurements(figures, "auroc", ["nodule, solid/part-solid"], HISTORY, cost)
+    values = {(m.key, m.step): m.value for m in found}
+    assert len(values) == len(found)
+    auroc = figures["test"]["macro"]["auroc"]
+    assert values["test/auroc", 0] == auroc["estimate"]
+    assert values["test/auroc_low", 0] == auroc["low"]
+    assert values["test/auroc_high", 0] == auroc["high"]
+    assert values["test/nodule_ solid_part-solid/sensitivity_low", 0] == auroc["low"]
+    assert values["validation/auroc", 0] == figures["validation"]["score"]
+    assert values["calibration/after/slope", 0] == 1.1
+    assert values["curve/auroc", 24] == figures["curve"][0]["mean"]
+    assert values["cost/latency_ms_batch1_median", 0] == 3.5
+    fits = {key: value for key, value in values.items() if key[0].startswith("fit/")}
+    assert fits == {
+        ("fit/fraction_0.5/seed_3/train_loss", 50): 0.6,
+        ("fit/fraction_0.5/seed_3/validation_loss", 100): 0.5,
+    }
+    assert not [key for key, _ in values if "clear" in key or key.endswith(("seed_sd", "note"))]
+
+
+def test_headline_is_what_candidates_are_compared_by(winner: Winner) -> None:
+    keys = {m.key for m in headline(winner.figures, "auroc")}
+    assert {"validation/auroc", "validation/auroc_standard_error", "test/auroc", "test/f1_low"} <= keys
+    assert not [key for key in keys if not key.startswith(("validation/", "test/"))]

@@ -1,0 +1,126 @@
+import base64
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.exceptions import MlflowException
+from PIL import Image
+
+from medgraft.data.images import decode as decode_stored
+from medgraft.data.images import stored_bytes
+from medgraft.registry.served_model import BadImageError, decode
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (30, 40, 4), dtype=np.uint8)
+ALONE = """
+import sys
+class Refuse:
+    def find_spec(self, name, *rest):
+        if name.partition(".")[0] in ("torch", "medgraft", "timm"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Refuse())
+import mlflow
+model = mlflow.pyfunc.load_model(sys.argv[1])
+print(model.predict(model.input_example).to_json(orient="values"))
+"""
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def turned() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: a quarter turn
+    return encoded(Image.fromarray(PIXELS[..., :3]), "JPEG", exif=exif)
+
+
+FILES = {
+    "gray PNG": encoded(Image.fromarray(PIXELS[..., 0]), "PNG"),
+    "colour PNG": encoded(Image.fromarray(PIXELS[..., :3]), "PNG"),
+    "transparent PNG": encoded(Image.fromarray(PIXELS), "PNG"),
+    "transparent gray PNG": encoded(Image.fromarray(PIXELS).convert("LA"), "PNG"),
+    "palette PNG": encoded(Image.fromarray(PIXELS[..., :3]).quantize(16), "PNG"),
+    "palette GIF with transparency": encoded(Image.fromarray(PIXELS[..., 0]), "GIF", transparency=7),
+    "bilevel TIFF": encoded(Image.fromarray(PIXELS[..., 0]).convert("1"), "TIFF"),
+    "CMYK JPEG": encoded(Image.fromarray(PIXELS[..., :3]).convert("CMYK"), "JPEG"),
+    "turned JPEG": turned(),
+}
+
+
+FILM = encoded(Image.new("L", (9, 9)), "GIF", save_all=True, append_images=[Image.new("L", (9, 9), 9)])
+
+
+@pytest.mark.parametrize("raw", FILES.values(), ids=FILES.keys())
+def test_reads_an_image_as_ingest_stores_it(raw: bytes) -> None:
+    stored, _ = stored_bytes(raw, max_pixels=10_000)
+    np.testing.assert_array_equal(decode(text(raw), max_pixels=10_000), decode_stored(stored))
+
+
+def test_line_breaks_in_base64_are_allowed() -> None:
+    raw = FILES["colour PNG"]
+    wrapped = base64.encodebytes(raw).decode()
+    assert "\n" in wrapped
+    np.testing.assert_array_equal(decode(wrapped, 10_000), decode(text(raw), 10_000))
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (None, "no image"),
+        (float("nan"), "no image"),
+        ("", "no image"),
+        ("§§§", "not base64"),
+        ("abc", "not base64"),
+        (text(b"<svg/>"), "not an image"),
+        (text(FILES["colour PNG"][:-900]), "truncated or damaged"),
+        (text(encoded(Image.new("L", (101, 100)), "PNG")), "101 x 100 pixels, more than 10000"),
+        (text(encoded(Image.fromarray(np.full((9, 9), 3000, np.uint16)), "PNG")), "more than 8 bits"),
+        (text(FILM), "more than one frame"),
+    ],
+)
+def test_refuses_with_the_reason(sent: object, reason: str) -> None:
+    with pytest.raises(BadImageError, match=reason):
+        decode(sent, max_pixels=10_000)
+
+
+def test_names_every_row_that_cannot_be_read(package: Path) -> None:
+    model = mlflow.pyfunc.load_model(str(package))
+    good = text(FILES["gray PNG"])
+    with pytest.raises(MlflowException, match=r"2 of 4 .* row 1: not base64 .*; row 3: not an image") as caught:
+        model.predict(pd.DataFrame({"image": [good, "?", good, text(b"no image")]}))
+    assert caught.value.error_code == "INVALID_PARAMETER_VALUE"  # which the server answers as 400
+
+
+def test_refuses_what_the_package_calls_too_large(package: Path) -> None:
+    model = mlflow.pyfunc.load_model(str(package))
+    large = text(encoded(Image.new("L", (1001, 1000)), "PNG"))
+    with pytest.raises(MlflowException, match="row 0: 1001 x 1000 pixels, more than 1000000"):
+        model.predict(pd.DataFrame({"image": [large]}))
+
+
+def test_answers_images_of_different_sizes_one_row_each(package: Path) -> None:
+    model = mlflow.pyfunc.load_model(str(package))
+    sent = [text(raw) for raw in (FILES["gray PNG"], FILES["turned JPEG"], FILES["colour PNG"])]
+    answer = model.predict(pd.DataFrame({"image": sent}))
+    assert list(answer.columns) == ["clear", "nodule, solid/part-solid"]
+    np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-6)
+    alone = model.predict(pd.DataFrame({"image": sent[1:2]}))
+    np.testing.assert_array_equal(answer.iloc[1], alone.iloc[0])
+
+
+def test_runs_where_torch_and_medgraft_are_not_installed(package: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ALONE, str(package)]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    model = mlflow.pyfunc.load_model(str(package))
+    assert done.stdout.strip() == model.predict(model.input_example).to_json(orient="values")
