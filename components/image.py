@@ -1,4 +1,4 @@
-"""The image that components name until a node-pool policy names one by digest: what `make image` tags."""
+"""The image that components name until a node-pool policy names one by digest: what the Dockerfile builds."""
 
 from importlib.metadata import version
 

@@ -3,13 +3,12 @@
 `Collected` cannot feed a second loop, and stages read a folder of folders, as they do on one machine.
 """
 
-from kfp import dsl
-
 from components.image import IMAGE
+from kfp import dsl
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
-def gather(names: list, artifacts: dsl.Input[list[dsl.Artifact]], folder: dsl.Output[dsl.Artifact]) -> None:
+def gather(names: list[str], artifacts: dsl.Input[list[dsl.Artifact]], folder: dsl.Output[dsl.Artifact]) -> None:
     """Join artifacts into one folder, each under the name it carries.
 
     Args:

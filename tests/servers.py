@@ -1,5 +1,6 @@
 """Real servers for tests, each in a process group of its own that ends with the test."""
 
+import atexit
 import os
 import signal
 import socket
@@ -7,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import requests
 
@@ -27,6 +30,15 @@ def mlflow_server(folder: Path) -> Iterator[str]:
     ]
     with serving(command, f"http://127.0.0.1:{port}/health", folder) as uri:
         yield uri
+
+
+@cache
+def shared_mlflow_server() -> str:
+    """The URI of one server for all tests that keep to experiments and models of their own; ends with the process."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    folder = stack.enter_context(TemporaryDirectory())
+    return stack.enter_context(mlflow_server(Path(folder)))
 
 
 @contextmanager

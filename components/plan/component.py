@@ -10,11 +10,11 @@ from components.image import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def plan(
     params: str,
-    overrides: list,
+    overrides: list[str],
     source: str,
     tracking_uri: str,
     plan: dsl.Output[dsl.Artifact],
-) -> NamedTuple("Names", [("initializations", list), ("candidates", list)]):
+) -> NamedTuple("Names", [("initializations", list), ("candidates", list)]):  # type: ignore[valid-type]
     """Check everything at once and write one file for every stage, initialization and candidate.
 
     Args:
@@ -31,7 +31,6 @@ def plan(
     import json
     import tempfile
     from pathlib import Path
-    from typing import NamedTuple
 
     import fsspec
 
@@ -49,5 +48,4 @@ def plan(
         path.write_text(text, encoding="utf-8")
         run(path, [*overrides, *places], Path(plan.path))
     resolved = read_json(Path(plan.path, "params.json"))
-    names = NamedTuple("Names", [("initializations", list), ("candidates", list)])
-    return names(list(resolved["initializations"]), list(resolved["candidates"]))
+    return list(resolved["initializations"]), list(resolved["candidates"])

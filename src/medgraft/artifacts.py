@@ -93,11 +93,18 @@ def writing(out: Path) -> Iterator[Path]:
 def replace(new: Path, out: Path) -> None:
     """Rename `new` to `out`, whatever `out` was before."""
     old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
+    _remove(old)
+    if out.exists() or out.is_symlink():
         out.rename(old)
     new.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def file_hash(path: Path) -> str:

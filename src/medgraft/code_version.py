@@ -31,10 +31,10 @@ def source_files(rooms: Iterable[str]) -> set[Path]:
     found: set[Path] = set()
     for room in rooms:
         path = PACKAGE / room
-        files = [path] if path.is_file() else path.rglob("*")
+        files = [path] if path.is_file() else list(path.rglob("*"))
+        if not files:
+            raise ValueError(f"no source files in the room {room}")
         found |= {f for f in files if f.is_file() and "__pycache__" not in f.parts}
-    if not found:
-        raise ValueError(f"no source files in rooms {list(rooms)}")
     return found
 
 

@@ -13,12 +13,25 @@ from medgraft.errors import UserError
 Model = TypeVar("Model", bound=BaseModel)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, but a key that stands twice is an error, where YAML's own would drop the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        twice = [key for index, key in enumerate(keys) if key in keys[:index]]
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"the key '{twice[0]}' stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """The mapping in a YAML file with `key.sub=value` overrides applied; raises `UserError` when it is none."""
     if not path.is_file():
         raise UserError(f"the params file {path} does not exist; write one, or start from a file in recipes/")
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error}); save it as such") from error
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(raw, dict):
@@ -47,7 +60,9 @@ def _override(raw: dict[str, Any], override: str) -> None:
     *parents, last = key.split(".")
     place = raw
     for parent in parents:
-        place = place.setdefault(parent, {})
+        if place.get(parent) is None:
+            place[parent] = {}
+        place = place[parent]
         if not isinstance(place, dict):
             raise UserError(f"--set {override}: '{parent}' holds a value, not settings")
     place[last] = value
@@ -67,7 +82,7 @@ def _sentence(model: type[BaseModel], raw: object, problem: dict[str, Any], wher
     if problem["type"] == "literal_error":
         options = [option.strip(" '") for option in problem["ctx"]["expected"].replace(" or ", ",").split(",")]
         hint = nearest(str(value), options)
-    return f"{name}: {_lower(problem['msg'])}, got {value!r}{hint}"
+    return f"{name}: {_lower(problem['msg'].removeprefix('Value error, '))}, got {value!r}{hint}"
 
 
 def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:

@@ -11,4 +11,4 @@ def derive(*parts: object) -> int:
 
 def unit(*parts: object) -> float:
     """A number in [0, 1) that depends on nothing but `parts`."""
-    return derive(*parts) / 2**63
+    return (derive(*parts) >> 10) / 2**53  # 53 bits: all that a float holds, so that 1.0 never comes out

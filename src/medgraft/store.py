@@ -31,6 +31,7 @@ class Store:
             raise UserError(
                 f"the store {self.root} cannot be opened ({error}); name a folder or install the extra it needs"
             ) from error
+        filesystem.invalidate_cache()  # another process may have written since the last look
         return filesystem, str(PurePosixPath(base, *parts))
 
     def read_text(self, *parts: str) -> str | None:
@@ -53,7 +54,6 @@ class Store:
     def names(self, *parts: str) -> list[str]:
         """The sorted names directly below that place."""
         filesystem, path = self._open(*parts)
-        filesystem.invalidate_cache()
         if not filesystem.isdir(path):
             return []
         return sorted(PurePosixPath(p).name for p in filesystem.ls(path, detail=False))
@@ -94,7 +94,10 @@ class Store:
         text = self.read_text("results", f"{key}.json")
         if text is None:
             return False
-        manifest: dict[str, str] = json.loads(text)
+        try:
+            manifest: dict[str, str] = json.loads(text)
+        except ValueError:
+            return False
         temporary = out.with_name(f".{out.name}.restoring")
         shutil.rmtree(temporary, ignore_errors=True)
         try:

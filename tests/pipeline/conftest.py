@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.servers import mlflow_server
 from tests.tiny import tiny_source
 

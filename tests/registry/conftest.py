@@ -1,11 +1,10 @@
 """A study, its package and a real MLflow server, each made once for all tests of the registry."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.registry.study import Study, make_study
-from tests.servers import mlflow_server
+from tests.servers import shared_mlflow_server
 
 from medgraft.registry.package import CONTENT, Release, write_package
 from medgraft.registry.winner import Winner, read_winner
@@ -14,9 +13,8 @@ RELEASE = Release(model_name="nodules", max_pixels=1_000_000, openings=3, finger
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as uri:
-        yield uri
+def server() -> str:
+    return shared_mlflow_server()
 
 
 @pytest.fixture(scope="session")

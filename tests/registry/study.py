@@ -1,7 +1,8 @@
 """A finished study in small: real images, a real network, its predictions and figures, in the contract's files."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,10 @@ def make_study(
     """
     study = Study(*(folder / name for name in ("plan", "dataset", "candidates", "evaluation", "registration")))
     _write_dataset(study.dataset, first_patient, key_id)
-    for name, extra in (("solid", noise), ("shaky", noise + 3)):
-        _write_candidate(study.candidates / name, study.dataset, extra)
-    _write_evaluation(study, "solid")
+    with _one_thread():
+        for name, extra in (("solid", noise), ("shaky", noise + 3)):
+            _write_candidate(study.candidates / name, study.dataset, extra)
+        _write_evaluation(study, "solid")
     registration = {
         "model_name": "nodules",
         "experiment": experiment,
@@ -83,11 +85,22 @@ def picture(patient: int, shot: int, positive: bool) -> bytes:
     height, width = rng.integers(40, 110, size=2)
     y, x = np.mgrid[:height, :width]
     disc = (y - height / 2) ** 2 + (x - width / 2) ** 2 < (min(height, width) / 4) ** 2
-    pixels = rng.normal(90, 25, (height, width)) + (45 if positive else 0) * disc
+    pixels = rng.normal(90, 25, (height, width)) + (25 if positive else 0) * disc
     buffer = io.BytesIO()
     image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
     image.save(buffer, "JPEG" if shot else "PNG")
     return buffer.getvalue()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Small batches on busy cores: threads that wait for each other would take ten times as long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _write_dataset(folder: Path, first_patient: int, key_id: str) -> None:

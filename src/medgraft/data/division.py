@@ -11,14 +11,14 @@ def split_of_rows(rows: Sequence[Row], split: Split, classes: int) -> list[str]:
     """A split for every row.
 
     Unlabelled rows go to `unlabelled`. A group with a row that the source has put somewhere follows it whole.
-    The rest is divided; when the source names train and test but no validation, validation comes out of its
-    train part, by the share it would have of all.
+    The rest is divided; when the source names a test split but no validation, validation is `split.validation` of
+    its train part. No row is added to an official test or validation split.
     """
     labelled = [row for row in rows if row.label is not None]
     official = {row.group: row.record.split for row in labelled if row.record.split not in (None, "unlabelled")}
     named = set(official.values())
     shares = {"train": 1 - split.validation - split.test, "validation": split.validation, "test": split.test}
-    if named and "validation" not in named:
+    if "test" in named and "validation" not in named:
         official = {group: name for group, name in official.items() if name != "train"}
         shares = {"train": 1 - split.validation, "validation": split.validation}
     elif named:

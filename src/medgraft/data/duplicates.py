@@ -28,7 +28,7 @@ class Resolved:
 
 
 def resolve(rows: Sequence[Row]) -> Resolved:
-    """Keep the first row of each image.
+    """Keep one row of each image: the first that is labelled and that an official split has placed, if any.
 
     Copies that carry different labels are all thrown out, with the reason. Groups with a common image become
     one group (the first id in order stands for both), so that no split can separate them. Raises `UserError`
@@ -50,7 +50,7 @@ def resolve(rows: Sequence[Row]) -> Resolved:
             others = ", ".join(row.record.reference for row in same)
             conflicts += [(row.record.reference, f"the same pixels carry different labels ({others})") for row in same]
             continue
-        first = next((row for row in same if row.label is not None), same[0])
+        first = min(same, key=lambda row: (row.label is None, row.record.split is None))  # the first of the best known
         kept.append(first)
         duplicates += [(row.record.reference, first.record.reference) for row in same if row is not first]
     groups = [_root(parent, row.group) for row in kept]
@@ -83,10 +83,10 @@ def check_official(rows: Sequence[Row]) -> None:
 
 
 def _refuse_straddling(same: Sequence[Row]) -> None:
-    first = same[0]
-    for row in same[1:]:
-        splits = {first.record.split, row.record.split} - {None, "unlabelled"}
-        if len(splits) > 1:
+    placed = [row for row in same if row.record.split not in (None, "unlabelled")]
+    for row in placed[1:]:
+        first = placed[0]
+        if row.record.split != first.record.split:
             raise UserError(
                 f"{first.record.reference} ({first.record.split}) and {row.record.reference} ({row.record.split}) "
                 "are the same image in two official splits, so the test set would leak; remove one of them"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from medgraft.artifacts import fingerprint, read_json
 from medgraft.data.dataset import dataset_card, read_images
 from medgraft.data.images import decode
+from medgraft.errors import UserError
 from medgraft.networks.preprocess import Preprocess
 
 BLOCK = 1 << 24  # bytes a checksum step
@@ -68,7 +69,10 @@ def _make(dataset: Path, channels: int, image_size: int, data: Path, facts: Path
 def _intact(data: Path, facts: Path) -> bool:
     if not (data.is_file() and facts.is_file()):
         return False
-    known = read_json(facts)
+    try:
+        known = read_json(facts)
+    except UserError:  # damaged: made anew, like the store itself
+        return False
     return bool(data.stat().st_size == known["bytes"] and _checksum(data) == known["crc32"])
 
 

@@ -22,29 +22,36 @@ def label_counts(groups: Sequence[str], labels: Sequence[int], classes: int) -> 
 
 
 def divide(counts: Counts, shares: Mapping[str, float], seed: int) -> dict[str, str]:
-    """Give every group to a split so that each split gets its share of every class.
+    """Give every group to a split so that each split gets its share of every class and of all images.
 
-    In an order hashed from the seed, a group goes where the squared distance to the target counts, relative to
-    them, falls most. All classes of a group count, not only its first label, and large groups are not placed
-    first, which would send them all to train.
+    In an order hashed from the seed, a group goes where the squared distance to the target counts, as shares of
+    each class, falls most; the count of all images weighs as much as all classes together. All classes of a group
+    count, not only its first label, and large groups are not placed first, which would send them all to train.
+    `shares` need not add up to one.
     """
     names = list(shares)
     if not counts:
         return {}
-    total = np.sum(list(counts.values()), axis=0)
-    targets = np.maximum(np.array([shares[name] for name in names])[:, None] * total[None, :], 1e-9)
+    total = _with_sum(np.sum(list(counts.values()), axis=0))
+    weights = np.append(np.ones(len(total) - 1), len(total) - 1)
+    shares_of_all = np.array([shares[name] for name in names]) / sum(shares.values())
+    targets = shares_of_all[:, None] * total[None, :]
     held = np.zeros_like(targets)
     chosen: dict[str, str] = {}
     for group in sorted(counts, key=lambda g: (unit("split", seed, g), g)):
-        vector = counts[group]
+        vector = _with_sum(counts[group])
         present = vector > 0
-        before = ((held - targets) / targets)[:, present]
-        after = ((held + vector - targets) / targets)[:, present]
-        gain = (before**2 - after**2).sum(axis=1)
+        before = ((held - targets)[:, present] / total[present]) ** 2
+        after = ((held + vector - targets)[:, present] / total[present]) ** 2
+        gain = (before - after) @ weights[present]
         best = int(np.argmax(gain))
         held[best] += vector
         chosen[group] = names[best]
     return chosen
+
+
+def _with_sum(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.append(vector, vector.sum())
 
 
 def nested_order(counts: Counts, seed: int) -> list[str]:

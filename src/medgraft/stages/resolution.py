@@ -10,7 +10,7 @@ from medgraft.catalog import Catalog, nearest
 from medgraft.data.readers import readers
 from medgraft.errors import UserError, raise_all
 from medgraft.loading import choice, read_yaml, validate
-from medgraft.params import Params, Settings
+from medgraft.params import Dataset, Evaluation, Params, Settings, Split, Study
 from medgraft.pretraining import methods
 from medgraft.transfer import StrategySettings, strategies
 
@@ -33,18 +33,23 @@ def resolve(path: Path, overrides: Sequence[str]) -> Resolved:
     made: dict[str, dict[str, Any]] = {}
     for block, catalog, key in (("initializations", methods, "method"), ("candidates", strategies, "strategy")):
         made[block] = {}
-        for name, settings in (raw.get(block) or {}).items():
+        for name, settings in _mapping(raw, block).items():
             entry, found = _settings(catalog, settings, key, f"{block}.{name}")
             problems += found
             if entry is not None:
                 made[block][name] = entry
-    dataset = raw.get("dataset")
-    reader, found = _settings(readers, (dataset or {}).get("reader"), "type", "dataset.reader") if dataset else (None, [])
-    problems += found
-    names = list(raw.get("initializations") or {})
+    dataset = _mapping(raw, "dataset")
+    reader = None
+    if "reader" in dataset:
+        reader, found = _settings(readers, dataset["reader"], "type", "dataset.reader")
+        problems += found
+    names = list(_mapping(raw, "initializations"))
     problems += [p for name, c in made["candidates"].items() for p in _unknown_sources(name, c, names)]
-    if params is not None:
-        problems += _cross_checks(params, list(raw["candidates"]), reader)
+    problems += _dataset_checks(validate(Dataset, dataset)[0], reader)
+    problems += _study_checks(validate(Split, raw.get("split", {}))[0], validate(Study, raw.get("study", {}))[0])
+    problems += _reference_checks(
+        validate(Evaluation, raw.get("evaluation", {}))[0], list(_mapping(raw, "candidates"))
+    )
     raise_all(list(dict.fromkeys(problems)), str(path))
     assert params is not None
     filled = params.model_copy(
@@ -98,6 +103,11 @@ def item_files(resolved: Resolved) -> dict[str, dict[str, Any]]:
     return {name: content | {"fingerprint": fingerprint("item", content, {}, "")} for name, content in files.items()}
 
 
+def _mapping(raw: dict[str, Any], key: str) -> dict[str, Any]:
+    value = raw.get(key)
+    return value if isinstance(value, dict) else {}
+
+
 def _settings(catalog: Catalog[Any], raw: object, key: str, where: str) -> tuple[Any, list[str]]:
     if not isinstance(raw, dict):
         return None, [f"{where}: needs settings, with `{key}` among them; allowed: {', '.join(catalog.names())}"]
@@ -118,9 +128,10 @@ def _unknown_sources(name: str, settings: StrategySettings, names: Sequence[str]
     ]
 
 
-def _cross_checks(params: Params, candidates: Sequence[str], reader: Any) -> list[str]:  # noqa: ANN401
+def _dataset_checks(dataset: Dataset | None, reader: Any) -> list[str]:  # noqa: ANN401
+    if dataset is None:
+        return []
     problems = []
-    dataset, study = params.dataset, params.study
     if len(set(dataset.classes)) != len(dataset.classes):
         problems.append(f"dataset.classes: {dataset.classes} names a class twice")
     if dataset.task == "binary" and len(dataset.classes) != 2:
@@ -137,14 +148,26 @@ def _cross_checks(params: Params, candidates: Sequence[str], reader: Any) -> lis
         problems.append("dataset.ungrouped: true, but the reader knows the patient; remove one of the two")
     taken = [c for c in (reader.subgroup_columns if reader is not None else []) if c in RESERVED]
     problems += [f"dataset.reader.subgroups: '{column}' is a name medgraft uses itself" for column in taken]
-    if params.split.validation + params.split.test >= 1:
+    return problems
+
+
+def _study_checks(split: Split | None, study: Study | None) -> list[str]:
+    problems = []
+    if split is not None and split.validation + split.test >= 1:
         problems.append("split: validation and test together leave nothing to train on")
+    if study is None:
+        return problems
     if 1.0 not in study.fractions:
         problems.append(f"study.fractions: 1.0 must be among them, got {study.fractions}")
     for field, values in (("fractions", study.fractions), ("seeds", study.seeds)):
         if len(set(values)) != len(values):
             problems.append(f"study.{field}: {values} names a value twice")
-    reference = params.evaluation.reference
-    if reference is not None and reference not in candidates:
-        problems.append(f"evaluation.reference: no candidate '{reference}'{nearest(reference, candidates)}")
     return problems
+
+
+def _reference_checks(evaluation: Evaluation | None, candidates: Sequence[str]) -> list[str]:
+    reference = evaluation.reference if evaluation is not None else None
+    if reference is None or reference in candidates:
+        return []
+    hint = nearest(reference, candidates)
+    return [f"evaluation.reference: no candidate '{reference}'{hint}; there are: {', '.join(candidates)}"]

@@ -108,5 +108,5 @@ class Classifier(pl.LightningModule):
         self.network.load_state_dict(self.best_state)
         self.network.cpu().eval().requires_grad_(True)
         with torch.no_grad():
-            self.network.classifier.bias -= self.class_weights.cpu().log()
+            self.network.classifier.bias.sub_(self.class_weights.cpu().log())
         return self.network

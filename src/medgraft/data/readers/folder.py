@@ -13,7 +13,9 @@ from medgraft.data.readers.reader import Reader, ReaderSettings, Record, readers
 class FolderSettings(ReaderSettings):
     """How folders are nested, and where the patient stands in a file's name."""
 
-    layout: Literal["class", "split/class"] = Field("class", description="What the nested folders mean, outermost first.")
+    layout: Literal["class", "split/class"] = Field(
+        "class", description="What the nested folders mean, outermost first."
+    )
     split_values: dict[str, str] = Field(
         default_factory=dict, description="What the names of split folders mean, e.g. `{val: validation}`."
     )
@@ -40,13 +42,14 @@ class FolderSettings(ReaderSettings):
 
 
 def read(source: Path, settings: FolderSettings) -> Iterator[Record]:
-    """A record for each file, sorted by path; `reference` counts files within their class folder."""
+    """A record for each file, sorted by path.
+
+    `reference` is its number in that order: the name of a folder would tell the label, which is sealed for test.
+    """
     depth = 2 if settings.layout == "split/class" else 1
-    counts: dict[tuple[str, ...], int] = {}
-    for path in sorted(p for p in source.rglob("*") if not p.is_dir()):
+    for number, path in enumerate(sorted(p for p in source.rglob("*") if not p.is_dir()), start=1):
         folders = path.relative_to(source).parts[:-1][:depth]
-        counts[folders] = counts.get(folders, 0) + 1
-        reference = f"{'/'.join(folders) or '.'} file {counts[folders]}"
+        reference = f"file {number}"
         if len(folders) < depth:
             yield Record(reference, None, None, problem=f"not inside a {settings.layout} folder")
             continue

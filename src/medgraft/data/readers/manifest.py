@@ -1,16 +1,18 @@
 """Reader `manifest`: a CSV or Parquet table with a row an image."""
 
-import string
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from medgraft.catalog import nearest
 from medgraft.data.readers.reader import Reader, ReaderSettings, Record, readers, split_name
 from medgraft.errors import UserError, raise_all
+
+COLUMN = re.compile(r"\{([^{}]+)\}")
 
 
 class ManifestSettings(ReaderSettings):
@@ -32,6 +34,23 @@ class ManifestSettings(ReaderSettings):
         default_factory=list,
         description="Columns kept for reports on subgroups; nothing else of the table is kept.",
     )
+
+    @field_validator("path")
+    @classmethod
+    def _whole_braces(cls, path: str) -> str:
+        if set("{}") & set(COLUMN.sub("", path)):
+            raise ValueError("each pair of braces must hold the name of a column")
+        return path
+
+    @field_validator("subgroups")
+    @classmethod
+    def _nothing_secret(cls, subgroups: list[str], info: ValidationInfo) -> list[str]:
+        for name, why in (("label", "test labels are sealed"), ("group", "patient ids are never written")):
+            if info.data.get(name) in subgroups:
+                raise ValueError(f"'{info.data[name]}' is the {name} column, and {why}; take it out")
+        if set(COLUMN.findall(info.data.get("path", ""))) & set(subgroups) or info.data.get("path") in subgroups:
+            raise ValueError("file names may tell who a patient is; take the column of `path` out")
+        return subgroups
 
     @property
     def grouped(self) -> bool:
@@ -55,8 +74,9 @@ def read(source: Path, settings: ManifestSettings) -> Iterator[Record]:
     path_columns = _path_columns(settings)
     for number, row in enumerate(table.iter_rows(named=True), start=1):
         reference = f"{settings.table} row {number}"
-        parts = {column: row[column] for column in path_columns}
-        file = None if None in parts.values() else _inside(source, settings.path_pattern.format(**parts))
+        whole = all(row[column] is not None for column in path_columns)
+        relative = COLUMN.sub(lambda found: str(row[found[1]]), settings.path_pattern) if whole else ""  # noqa: B023
+        file = _inside(source, relative) if relative else None
         yield Record(
             reference=reference,
             file=file,
@@ -72,10 +92,7 @@ def _open(path: Path, settings: ManifestSettings) -> pl.DataFrame:
     if not path.is_file():
         raise UserError(f"the table {path} does not exist; correct dataset.source or dataset.reader.table")
     try:
-        if path.suffix == ".parquet":
-            table = pl.read_parquet(path)
-        else:
-            table = pl.read_csv(path, infer_schema=False)
+        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise UserError(f"the table {path} cannot be read ({error}); save it as CSV with a header, UTF-8") from error
     wanted = [settings.label, settings.group, settings.split, *settings.subgroups, *_path_columns(settings)]
@@ -89,20 +106,26 @@ def _open(path: Path, settings: ManifestSettings) -> pl.DataFrame:
 
 
 def _narrow(column: pl.Series) -> pl.Series:
-    """Text that is all whole numbers, or all numbers, as such."""
-    for kind in (pl.Int64, pl.Float64):
-        cast = column.cast(kind, strict=False)
+    """Whole numbers, or numbers, as such, also where they are text; what is no finite number in them is null."""
+    if column.dtype.is_integer():
+        return column.cast(pl.Int64)
+    if column.dtype == pl.String:
+        whole = column.cast(pl.Int64, strict=False)
+        if whole.null_count() == column.null_count():
+            return whole
+    if column.dtype == pl.String or column.dtype.is_float():
+        cast = column.cast(pl.Float64, strict=False)
         if cast.null_count() == column.null_count():
-            return cast
+            return pl.select(pl.when(cast.is_finite()).then(cast).alias(column.name)).to_series()
     return column.cast(pl.String)
 
 
 def _path_columns(settings: ManifestSettings) -> list[str]:
-    return [name for _, name, _, _ in string.Formatter().parse(settings.path_pattern) if name]
+    return COLUMN.findall(settings.path_pattern)
 
 
 def _inside(source: Path, relative: str) -> Path | None:
-    path = source / relative
+    path = source / relative.replace("\0", "")  # no file system has names with NUL
     return path if path.resolve().is_relative_to(source.resolve()) else None
 
 

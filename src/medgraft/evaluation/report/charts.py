@@ -55,35 +55,34 @@ def roc(curves: Mapping[str, pl.DataFrame], lines: Mapping[str, Line], label: st
 def precision_recall(
     curves: Mapping[str, pl.DataFrame], lines: Mapping[str, Line], prevalence: float | None, label: str
 ) -> Markup:
-    """Precision over recall as the step function whose area average precision is, and the prevalence as its floor.
-
-    The precision at a recall, at the highest threshold that reaches it, holds down to the next smaller recall
-    (Davis & Goadrich 2006: no interpolation). Points come in the order of their thresholds, either way.
-    """
+    """Precision over recall as the step function whose area average precision is, and the prevalence as its floor."""
     with drawing(4.2, 3.9) as axes:
         if prevalence is not None:
             axes.axhline(prevalence, color="#999999", linewidth=0.8, linestyle=(0, (2, 3)))
         for name, points in _thick_last(curves, lines):
             style = lines[name]
-            ascending = points if points["x"][0] <= points["x"][-1] else points.reverse()
-            ascending = ascending.unique("x", keep="first", maintain_order=True)
-            axes.step(
-                ascending["x"],
-                ascending["y"],
-                where="pre",
-                color=style.colour,
-                linestyle=style.style,
-                linewidth=style.width,
-            )
+            x, y = recall_steps(points)
+            axes.step(x, y, where="pre", color=style.colour, linestyle=style.style, linewidth=style.width)
         _unit_square(axes, "recall (sensitivity)", "precision")
         return svg(axes, "pr", label)
+
+
+def recall_steps(points: pl.DataFrame) -> tuple[Floats, Floats]:
+    """Each recall, ascending, and the precision that holds from the next smaller one up to it, each [steps].
+
+    It is the precision at the highest threshold that reaches the recall (Davis & Goadrich 2006: no interpolation).
+    The points (columns x: recall, y: precision) stand in the order of their thresholds, either way.
+    """
+    ascending = points if points["x"][0] <= points["x"][-1] else points.reverse()
+    steps = ascending.unique("x", keep="first", maintain_order=True)
+    return steps["x"].to_numpy(), steps["y"].to_numpy()
 
 
 def reliability(bins: pl.DataFrame, name: str, identifier: str) -> Markup:
     """Observed share over mean prediction, with the band of each bin; the diagonal is perfect calibration."""
     predicted, observed = bins["mean_predicted"].to_numpy(), bins["observed"].to_numpy()
     low, high = (bins[side].cast(pl.Float64).fill_null(np.nan).to_numpy() for side in ("low", "high"))
-    with drawing(3.4, 3.2) as axes:
+    with drawing(4.0, 3.7) as axes:
         axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=(0, (2, 3)))
         axes.fill_between(predicted, low, high, color="#0072B2", alpha=0.15, linewidth=0)
         axes.vlines(predicted, low, high, color="#0072B2", linewidth=0.8)

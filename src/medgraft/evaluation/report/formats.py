@@ -79,7 +79,5 @@ def breakable(name: str) -> Markup:
     return Markup("_<wbr>").join(name.split("_"))
 
 
-FILTERS: dict[str, Callable[..., str]] = {
-    function.__name__: function
-    for function in (number, signed, threshold, percent, plain_percent, count, parameters, macs, size, times, plural, breakable)
-}
+_ALL = (number, signed, threshold, percent, plain_percent, count, parameters, macs, size, times, plural, breakable)
+FILTERS: dict[str, Callable[..., str]] = {function.__name__: function for function in _ALL}

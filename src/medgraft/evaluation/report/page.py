@@ -152,11 +152,9 @@ def _points(path: Path, keys: Mapping[str, tuple[str, str]]) -> dict[str, pl.Dat
 
 
 def _reliability(folder: Path, metrics: Facts) -> list[tuple[str, list[int], Markup]]:
-    """The winner's diagrams and their bins' counts: of the scored classes, and of whatever is drawn that is no class (all of them pooled)."""
+    """The winner's diagrams of the scored classes, with their bins' counts."""
     bins = _table(folder / "plots" / "reliability.csv").filter(candidate=metrics["winner"])
-    hidden = set(metrics["classes"]) - set(metrics["scored"])
-    labels = [label for label in bins["class"].unique(maintain_order=True) if label not in hidden]
-    own = {label: bins.filter(**{"class": label}) for label in labels}
+    own = {label: bins.filter(**{"class": label}) for label in metrics["scored"]}
     return [
         (label, table["count"].to_list(), charts.reliability(table, label, f"reliability{index}"))
         for index, (label, table) in enumerate(own.items())

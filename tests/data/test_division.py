@@ -1,0 +1,79 @@
+"""The source's own split is kept; nothing is ever added to an official test set."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from medgraft.data.division import split_of_rows
+from medgraft.data.duplicates import Row
+from medgraft.data.readers import Record
+from medgraft.params import Split
+
+
+def _row(number: int, group: str, split: str | None, label: int | None) -> Row:
+    return Row(Record(f"row {number}", Path("x.png"), str(label), group, split), f"image{number}", label, group)
+
+
+def _rows(official: list[str | None], images: int = 2) -> list[Row]:
+    """`images` rows for each of 100 patients; patient i has the i-th official split, over and over."""
+    return [
+        _row(i * images + k, f"p{i}", official[i % len(official)], i // len(official) % 2)
+        for i in range(100)
+        for k in range(images)
+    ]
+
+
+def _shares(rows: list[Row], splits: list[str]) -> dict[str, float]:
+    return {name: count / len(rows) for name, count in Counter(splits).items()}
+
+
+SPLIT = Split(validation=0.2, test=0.3)
+
+
+def test_without_an_official_split_everything_is_divided() -> None:
+    rows = _rows([None])
+    splits = split_of_rows(rows, SPLIT, 2)
+    assert _shares(rows, splits) == pytest.approx({"train": 0.5, "validation": 0.2, "test": 0.3}, abs=0.02)
+
+
+def test_a_whole_official_split_is_kept() -> None:
+    rows = _rows(["train", "validation", "test", "train"])
+    assert split_of_rows(rows, SPLIT, 2) == [row.record.split for row in rows]
+
+
+def test_without_official_validation_it_comes_out_of_train() -> None:
+    rows = _rows(["train", "train", "train", "test"])
+    splits = split_of_rows(rows, SPLIT, 2)
+    assert all((row.record.split == "test") == (name == "test") for row, name in zip(rows, splits, strict=True))
+    assert _shares(rows, splits) == pytest.approx({"train": 0.6, "validation": 0.15, "test": 0.25}, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("official", "added"),
+    [
+        (["train", "validation", "test", None], {"train"}),
+        (["test", "validation", None], {"train"}),
+        (["test", None], {"train", "validation"}),
+        (["train", None], {"train", "validation", "test"}),
+        (["train", "validation", None], {"train", "test"}),
+    ],
+)
+def test_rows_the_source_leaves_open(official: list[str | None], added: set[str]) -> None:
+    rows = _rows(official)
+    splits = split_of_rows(rows, SPLIT, 2)
+    assert {name for row, name in zip(rows, splits, strict=True) if row.record.split is None} == added
+    kept = {name for row, name in zip(rows, splits, strict=True) if row.record.split == "test"}
+    assert kept == ({"test"} if "test" in official else set())
+
+
+def test_a_patient_follows_their_official_row_and_unlabelled_rows_stay_apart() -> None:
+    rows = [*_rows([None]), _row(900, "p7", "test", 1), _row(901, "p8", None, None), _row(902, "p7", None, None)]
+    splits = split_of_rows(rows, SPLIT, 2)
+    assert {name for row, name in zip(rows, splits, strict=True) if row.group == "p7"} == {"test", "unlabelled"}
+    assert splits[-2:] == ["unlabelled", "unlabelled"]
+    by_group: dict[str, set[str]] = {}
+    for row, name in zip(rows, splits, strict=True):
+        if row.label is not None:
+            by_group.setdefault(row.group, set()).add(name)
+    assert all(len(names) == 1 for names in by_group.values())

@@ -1,0 +1,64 @@
+"""Networks: golden sizes, exact round trips, weights that must fit."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from medgraft.errors import UserError
+from medgraft.networks.backbones import check_architecture, create_backbone, load_backbone
+from medgraft.networks.cost import mac_count, parameter_count
+from medgraft.networks.network import NetworkSpec, load_network, new_network, save_network
+from medgraft.networks.preprocess import Preprocess
+
+HALF = (0.5, 0.5, 0.5)
+
+
+def spec(architecture: str, size: int, classes: int = 2) -> NetworkSpec:
+    return NetworkSpec(architecture, size, HALF, HALF, tuple(map(str, range(classes))), "linear")
+
+
+def test_golden_size_of_resnet50() -> None:
+    # shared methods: 23.508 M parameters, 4.087 G MACs at 224 px for the backbone; plus 2048 x 2 + 2 of the head
+    network = new_network(spec("resnet50", 224), dict(create_backbone("resnet50", 224).state_dict()), seed=0)
+    assert parameter_count(network) == 23_508_032 + 2048 * 2 + 2
+    assert round((mac_count(network) - 2048 * 2) / 1e9, 3) == 4.087
+
+
+@pytest.mark.parametrize("architecture", ["mobilenetv3_small_100", "vit_tiny_patch16_224", "resnet18"])
+def test_round_trip_is_bit_exact(architecture: str, tmp_path: Path) -> None:
+    network = new_network(spec(architecture, 64), dict(create_backbone(architecture, 64, 1).state_dict()), 3).eval()
+    save_network(network, tmp_path)
+    images = torch.randint(0, 256, (2, 50, 70, 3), dtype=torch.uint8)
+    assert torch.equal(load_network(tmp_path).predict(images), network.predict(images))
+
+
+def test_random_weights_depend_on_the_seed_alone() -> None:
+    torch.manual_seed(1)
+    state = torch.random.get_rng_state()
+    first = create_backbone("resnet18", 64, 5).state_dict()
+    assert torch.equal(state, torch.random.get_rng_state())
+    torch.manual_seed(2)
+    again, other = create_backbone("resnet18", 64, 5).state_dict(), create_backbone("resnet18", 64, 6).state_dict()
+    assert all(torch.equal(first[k], again[k]) for k in first)
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
+
+
+def test_weights_of_another_architecture_are_refused() -> None:
+    with pytest.raises(UserError, match="not those of resnet34"):
+        load_backbone("resnet34", 64, dict(create_backbone("resnet18", 64).state_dict()))
+
+
+def test_unknown_architecture_names_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'resnet50'"):
+        check_architecture("resnet5O")
+
+
+def test_preprocess_resizes_as_pillow_does() -> None:
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(0, 256, (1, 90, 130, 3), dtype=torch.uint8, generator=generator)
+    ours = Preprocess(48, (0.0,), (1.0,)).resize(image)[0].permute(1, 2, 0)
+    theirs = Image.fromarray(image[0].numpy()).resize((48, 48), Image.Resampling.BILINEAR)
+    assert (ours - torch.tensor(list(theirs.getdata())).view(48, 48, 3)).abs().max() <= 1.0
+    assert torch.equal(Preprocess(16, HALF, HALF)(torch.zeros(1, 8, 8, 1, dtype=torch.uint8)), -torch.ones(1, 3, 16, 16))
