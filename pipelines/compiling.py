@@ -41,7 +41,5 @@ def committed() -> dict[Path, str]:
 def stale() -> list[Path]:
     """Committed files that differ from what the sources compile to."""
     return [
-        path
-        for path, text in committed().items()
-        if not path.is_file() or path.read_text(encoding="utf-8") != text
+        path for path, text in committed().items() if not path.is_file() or path.read_text(encoding="utf-8") != text
     ]

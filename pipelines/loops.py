@@ -20,7 +20,7 @@ RETRY = {"num_retries": 3, "backoff_duration": "60s", "backoff_factor": 2.0}
 def initializations(placed: Placed) -> Any:  # noqa: ANN401
     """pretrain for every name; `placed` puts each task on its nodes."""
 
-    @dsl.pipeline(name="initializations", description="Every initialization of the plan.")
+    @dsl.pipeline(name="initializations", description="Every initialization of the plan.")  # type: ignore[untyped-decorator]
     def all_initializations(plan: dsl.Input[dsl.Artifact], names: list[str], store: str) -> dsl.Artifact:
         with dsl.ParallelFor(items=names, name="for-each-initialization") as name:
             task = placed(pretrain(plan=plan, name=name, store=store)).set_retry(**RETRY)
@@ -33,7 +33,7 @@ def initializations(placed: Placed) -> Any:  # noqa: ANN401
 def candidates(placed: Placed) -> Any:  # noqa: ANN401
     """transfer for every name; `placed` puts each task on its nodes."""
 
-    @dsl.pipeline(name="candidates", description="Every candidate of the plan.")
+    @dsl.pipeline(name="candidates", description="Every candidate of the plan.")  # type: ignore[untyped-decorator]
     def all_candidates(
         plan: dsl.Input[dsl.Artifact],
         names: list[str],

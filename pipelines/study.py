@@ -31,7 +31,7 @@ def study(policy: Policy | None = None) -> Any:  # noqa: ANN401
 
     every_initialization, every_candidate = initializations(placed), candidates(placed)
 
-    @dsl.pipeline(
+    @dsl.pipeline(  # type: ignore[untyped-decorator]
         name="medgraft", description="From a folder of medical images to one compact, calibrated, registered model."
     )
     def medgraft(params: str, source: str, tracking_uri: str, store: str, overrides: list[str] = []) -> None:  # noqa: B006

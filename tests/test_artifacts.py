@@ -70,7 +70,7 @@ def test_the_wrong_kind_is_refused_with_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b'{"a": 1'])
 def test_damaged_json_says_what_to_do(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "card.json").write_bytes(content)
-    with pytest.raises(UserError, match="damaged .* run its stage again"):
+    with pytest.raises(UserError, match=r"damaged .* run its stage again"):
         read_json(tmp_path / "card.json")
 
 
@@ -81,7 +81,9 @@ def test_nan_is_never_written(tmp_path: Path) -> None:
         canonical(float("inf"))
 
 
-@given(st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.floats(allow_nan=False, allow_infinity=False))))
+@given(
+    st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.floats(allow_nan=False, allow_infinity=False)))
+)
 def test_equal_params_have_equal_fingerprints(params: dict[str, object]) -> None:
     shuffled = dict(reversed(list(params.items())))
     assert fingerprint("dataset", params, {"a": "1"}, "c") == fingerprint("dataset", shuffled, {"a": "1"}, "c")

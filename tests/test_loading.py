@@ -104,6 +104,13 @@ def test_every_mistake_has_its_sentence() -> None:
 def test_missing_keys_are_explained() -> None:
     _, problems = validate(Params, {"dataset": {}})
     text = "\n".join(problems)
-    for name in ("dataset.name", "dataset.source", "dataset.reader", "dataset.classes", "initializations", "candidates"):
+    for name in (
+        "dataset.name",
+        "dataset.source",
+        "dataset.reader",
+        "dataset.classes",
+        "initializations",
+        "candidates",
+    ):
         assert f"{name}: missing (" in text
     assert "registration: missing (Where the chosen model goes.)" in text

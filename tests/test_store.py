@@ -154,5 +154,5 @@ def test_the_manifest_names_every_file(tmp_path: Path, result: Path) -> None:
 
 
 def test_an_unknown_filesystem_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the store nowhere://x cannot be opened .*; name a folder or install"):
+    with pytest.raises(UserError, match=r"the store nowhere://x cannot be opened .*; name a folder or install"):
         Store("nowhere://x").read_text("a")

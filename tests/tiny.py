@@ -29,13 +29,11 @@ def tiny_params(source: Path, tracking_uri: str) -> dict[str, Any]:
             "classes": ["healthy", "lesion"],
             "group_key": "public",
         },
-        "initializations": {
-            "scratch": {"method": "random", "architecture": "mobilenetv3_small_100", "image_size": 32}
-        },
+        "initializations": {"scratch": {"method": "random", "architecture": "mobilenetv3_small_100", "image_size": 32}},
         "candidates": {
             "probe": {"strategy": "linear", "initialization": "scratch"},
             "full": {"strategy": "full", "initialization": "scratch"},
         },
-        "study": {"max_images": 256, "device": "cpu"},
+        "study": {"max_images": 256, "chunk_steps": 2, "device": "cpu"},
         "registration": {"model_name": "phantoms", "experiment": "tiny", "tracking_uri": tracking_uri},
     }

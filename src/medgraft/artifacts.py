@@ -48,8 +48,7 @@ def read_card(folder: Path, kind: str) -> Card:
         raise UserError(f"{folder} is a {card.get('kind')} artifact, but a {kind} is needed here; {remedy}")
     if card.get("schema_version") != SCHEMA_VERSION:
         raise UserError(
-            f"{folder} has schema version {card.get('schema_version')}, this medgraft reads {SCHEMA_VERSION}; "
-            f"{remedy}"
+            f"{folder} has schema version {card.get('schema_version')}, this medgraft reads {SCHEMA_VERSION}; {remedy}"
         )
     return card
 

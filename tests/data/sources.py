@@ -47,7 +47,7 @@ def noise(seed: int, size: int = 8, channels: int | None = None) -> NDArray[np.u
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-def encoded(pixels: NDArray[np.uint8], kind: str = "PNG", **options: Any) -> bytes:  # noqa: ANN401
+def encoded(pixels: NDArray[np.uint8] | NDArray[np.uint16], kind: str = "PNG", **options: Any) -> bytes:  # noqa: ANN401
     """The pixels as an image file."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, **options)
@@ -79,10 +79,20 @@ def run_ingest(source: Path, out: Path, reader: dict[str, Any] | None = None, **
     """Ingest `source` into folders below `out`."""
     split = Split(**settings.pop("split", {}))
     defaults = {"name": "source", "task": "binary", "classes": CLASSES, "group_key": "public"}
-    dataset = Dataset(source=str(source), reader=READER | (reader or {}), **(defaults | settings))
+    reader = reader if reader and "type" in reader else READER | (reader or {})
+    dataset = Dataset(source=str(source), reader=reader, **(defaults | settings))
     plan = out / "plan"
     write_json(plan / "dataset.json", {"dataset": dataset.model_dump(), "split": split.model_dump()})
     write_card(plan, "plan", "0" * 32, {})
     store = Store(str(out / "store"))
     how = ingest.run(plan, out / "dataset", out / "sealed", store)
     return Ingested(out / "dataset", out / "sealed", store, how)
+
+
+def example(folder: Path) -> Ingested:
+    """110 patients with two small gray images each, and subgroup columns of every kind, ingested."""
+    rows = write_images(folder)
+    for number, row in enumerate(rows):
+        row |= {"site": "AB"[number % 2], "age": str(20 + number) if number % 3 else "", "dose": f"{number}.5"}
+    write_table(folder, rows)
+    return run_ingest(folder, folder / "out", {"subgroups": ["site", "age", "dose"]})

@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 from tests.data.sources import encoded, noise
 
-from medgraft.data.examination import examine_all, file_digests
+from medgraft.data.examination import examine_all, file_digests, read_file
 from medgraft.data.images import BadImageError
-from medgraft.data.examination import read_file
 from medgraft.data.readers import Record
 from medgraft.params import Dataset
 
@@ -19,7 +18,9 @@ def good(tmp_path: Path) -> Path:
 
 
 def test_usable_rows_get_their_label_and_group(good: Path) -> None:
-    found = examine_all([Record("r1", good, "lesion", "p1"), Record("r2", good, "healthy", "p2")], DATASET, grouped=True)
+    found = examine_all(
+        [Record("r1", good, "lesion", "p1"), Record("r2", good, "healthy", "p2")], DATASET, grouped=True
+    )
     assert [(row.label, row.group) for row in found.rows] == [(1, "p1"), (0, "p2")]
     assert found.quarantined == []
     assert list(found.images) == [found.rows[0].image_id]

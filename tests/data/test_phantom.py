@@ -111,9 +111,7 @@ def test_cohort_mix(labels: pl.DataFrame) -> None:
     assert set(patients["len"]) <= set(range(1, 9))  # 1: the other is unlabelled; 8: seven and a duplicate
     assert 0.20 < (patients["site"] == "B").sum() / 75 < 0.30
     assert patients[RARE_KIND].sum() == 3  # 4 % of 75
-    assert (
-        patients.filter(pl.col("share").is_between(0.01, 0.99)).height > 10
-    )  # healthy views of ill patients
+    assert patients.filter(pl.col("share").is_between(0.01, 0.99)).height > 10  # healthy views of ill patients
     assert 0.38 < (labels["finding"] == "lesion").sum() / len(labels) < 0.52
     assert set(labels["grade"].drop_nulls()) == {0, 1, 2, 3}
     assert set(labels["kind"].drop_nulls()) == {"none", *KINDS}
@@ -180,17 +178,11 @@ def test_lesion_shapes(kind: str, size: int) -> None:
     assert 0.3 * lesion.diameter < extent < 1.3 * lesion.diameter + 2 / size
 
 
-def test_planted_dirt_is_there(
-    export: PhantomSummary, labels: pl.DataFrame, readable: dict[str, Pixels]
-) -> None:
+def test_planted_dirt_is_there(export: PhantomSummary, labels: pl.DataFrame, readable: dict[str, Pixels]) -> None:
     paths = [export.folder / file for file in labels["file"]]
     present = [path for path in paths if path.exists()]
-    broken = [
-        path.read_bytes() for path in present if path.relative_to(export.folder).as_posix() not in readable
-    ]
-    kinds = [
-        "zero_byte" if not b else "truncated" if b.startswith(b"\x89PNG") else "not_an_image" for b in broken
-    ]
+    broken = [path.read_bytes() for path in present if path.relative_to(export.folder).as_posix() not in readable]
+    kinds = ["zero_byte" if not b else "truncated" if b.startswith(b"\x89PNG") else "not_an_image" for b in broken]
     contents = [path.read_bytes() for path in present]
     stray = {p.name for p in (export.folder / "images").iterdir()} - {path.name for path in paths}
     assert stray == {"Thumbs.db"}
@@ -202,10 +194,7 @@ def test_planted_dirt_is_there(
         "stray": len(stray),
     }
     assert all(export.planted.values())
-    assert (
-        labels.filter(pl.col("finding").is_null()).select("kind", "grade", *KINDS).null_count().row(0)
-        == (1,) * 7
-    )
+    assert labels.filter(pl.col("finding").is_null()).select("kind", "grade", *KINDS).null_count().row(0) == (1,) * 7
 
 
 def test_duplicates_stay_within_their_patient(labels: pl.DataFrame, readable: dict[str, Pixels]) -> None:

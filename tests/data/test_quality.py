@@ -8,7 +8,11 @@ def test_counts_and_spreads() -> None:
         Examined("b", 30, 20, 3, "RGB", ("transparency laid on black",)),
         Examined("c", 20, 40, 3, "P", ("PNG P stored as 8-bit PNG", "transparency laid on black")),
     ]
-    quarantined = [("row 1", "more than 8 bits (mode I)"), ("row 2", "more than 8 bits (mode F)"), ("row 3", "no label")]
+    quarantined = [
+        ("row 1", "more than 8 bits (mode I)"),
+        ("row 2", "more than 8 bits (mode F)"),
+        ("row 3", "no label"),
+    ]
     report = quality_report(7, kept, quarantined, [("row 4", "row 5")], 1, [2, 1])
     assert report["rows"] == 7 == report["kept"] + len(report["quarantined"]) + len(report["duplicates"])
     assert report["reasons"] == {"more than 8 bits": 2, "no label": 1}

@@ -1,5 +1,7 @@
 """Whole groups, near the target shares, whatever the order of the rows; label fractions nest."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -94,7 +96,7 @@ def test_fractions_nest_and_are_no_larger_than_needed(
     counts = label_counts(*cohort, max(cohort[1]) + 1)
     fractions = sorted(fractions)
     taken = [take_fraction(counts, fraction, seed) for fraction in fractions]
-    for smaller, larger in zip(taken, taken[1:], strict=False):
+    for smaller, larger in pairwise(taken):
         assert smaller <= larger
     order = nested_order(counts, seed)
     assert sorted(order) == sorted(counts)

@@ -1,90 +1,105 @@
-"""`dvc repro` in a workspace of its own: from phantoms to a registered model, then only what a change asks for."""
+"""`dvc repro`: from phantoms to a registered model, and then only what a change asks for."""
 
-import os
-import re
-import shutil
-import subprocess
-import sys
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from mlflow import MlflowClient
-
-from medgraft.artifacts import read_card, read_json
+from tests.pipeline.workspace import Workspace, make_workspace
 from tests.tiny import tiny_params
 
-ROOT = Path(__file__).parents[2]
-FOLDERS = (".dvc/plots", "src")
-FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore", "dvc.yaml", "requirements.lock")
+UNTOUCHED = (
+    ("dataset", "card.json"),
+    ("initializations", "scratch", "card.json"),
+    ("candidates", "full", "card.json"),
+)
 
 
-class Workspace:
-    """A copy of what DVC reads, with a params.yaml of its own."""
+@dataclass(frozen=True)
+class History:
+    """What ran, and what was seen, as one study was run, changed, and made smaller."""
 
-    def __init__(self, folder: Path, params: dict[str, Any]) -> None:
-        self.folder, self.params = folder, params
-        for name in FOLDERS:
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        for name in FILES:
-            shutil.copyfile(ROOT / name, folder / name)
-        subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
-        self.write()
-
-    def write(self) -> None:
-        """Save the params."""
-        text = yaml.safe_dump(self.params, sort_keys=False)
-        (self.folder / "params.yaml").write_text(text, encoding="utf-8")
-
-    def dvc(self, *arguments: str) -> str:
-        """Run a DVC command; its output."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        variables = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_TRACKING", "MEDGRAFT_"))}
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", *arguments],
-            cwd=self.folder,
-            env=variables | {"PATH": path},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def repro(self) -> list[str]:
-        """Run what is not up to date; the stages that ran, in order."""
-        return re.findall(r"Running stage '([^']+)'", self.dvc("repro"))
-
-    @property
-    def artifacts(self) -> Path:
-        """Where they lie."""
-        return self.folder / "artifacts"
-
-    def metrics(self) -> dict[str, Any]:
-        """What evaluate found."""
-        found: dict[str, Any] = read_json(self.artifacts / "evaluation" / "metrics.json")
-        return found
+    workspace: Workspace
+    first: list[str]
+    status: str
+    metrics: str
+    plots: str
+    before: list[Any]
+    changed: list[str]
+    after: list[Any]
+    epochs: int
+    removed: list[str]
 
 
-def test_x(source, tracking_uri, tmp_path):
-    import time
-    w = Workspace(tmp_path, tiny_params(source, tracking_uri))
-    w.dvc("init", "--no-scm", "-f") if False else None
-    t=time.time()
-    try:
-        print(w.repro(), time.time()-t)
-    except AssertionError as e:
-        print(str(e)[:6000]); raise
-    print(w.dvc("status")[:1500])
-    print(w.dvc("metrics", "show")[:500])
-    t=time.time()
-    w.params["candidates"]["probe"]["epochs"] = 29
-    w.write()
-    print(w.repro(), time.time()-t)
-    t=time.time()
-    del w.params["candidates"]["full"]
-    w.write()
-    print(w.repro(), time.time()-t)
-    print(list(w.metrics()["candidates"]), os.listdir(w.artifacts/"candidates"))
-    out = w.dvc("plots", "show", "--show-vega", "artifacts/evaluation/plots/roc.csv")
-    print(w.dvc("plots", "show"))
+@pytest.fixture(scope="module")
+def history(source: Path, tracking_uri: str, tmp_path_factory: pytest.TempPathFactory) -> History:
+    """One story, told once: every chapter takes a while."""
+    work = make_workspace(tmp_path_factory.mktemp("dvc"), tiny_params(source, tracking_uri))
+    first = work.repro()
+    status = work.dvc("status")
+    metrics = work.dvc("metrics", "show", "--json")
+    plots = work.dvc("plots", "show").strip().removeprefix("file://")
+    before = [work.artifact(*parts) for parts in UNTOUCHED]
+
+    work.params["candidates"]["probe"]["epochs"] = 2
+    work.write_params()
+    changed = work.repro()
+    after = [work.artifact(*parts) for parts in UNTOUCHED]
+    epochs = work.artifact("candidates", "probe", "card.json")["settings"]["epochs"]
+
+    del work.params["candidates"]["full"]
+    work.write_params()
+    removed = work.repro()
+    return History(
+        work, first, status, metrics, Path(plots).read_text("utf-8"), before, changed, after, epochs, removed
+    )
+
+
+def test_all_stages_run_in_the_order_of_the_table(history: History) -> None:
+    assert history.first[0] == "plan"
+    assert set(history.first[1:3]) == {"ingest", "pretrain@scratch"}
+    assert set(history.first[3:5]) == {"transfer@probe", "transfer@full"}
+    assert history.first[5:] == ["evaluate", "register"]
+
+
+def test_nothing_but_plan_is_to_be_run_again(history: History) -> None:
+    assert history.status.split() == ["plan:", "always", "changed"]
+
+
+def test_changing_one_candidate_runs_that_one_and_what_follows(history: History) -> None:
+    assert history.changed == ["plan", "transfer@probe", "evaluate", "register"]
+    assert history.epochs == 2
+    assert history.before == history.after
+
+
+def test_a_removed_candidate_is_gone_from_the_leaderboard(history: History) -> None:
+    assert history.removed == ["plan", "evaluate", "register"]
+    metrics = history.workspace.artifact("evaluation", "metrics.json")
+    assert list(metrics["candidates"]) == ["probe"]
+    assert metrics["winner"] == "probe"
+
+
+def test_every_registration_is_on_the_server(history: History, tracking_uri: str) -> None:
+    receipt = history.workspace.artifact("registration", "receipt.json")
+    version = MlflowClient(tracking_uri=tracking_uri).get_model_version_by_alias("phantoms", "challenger")
+    assert str(version.version) == receipt["version"]
+    assert (
+        version.tags["medgraft.fingerprint"] == history.workspace.artifact("registration", "card.json")["fingerprint"]
+    )
+
+
+def test_dvc_shows_metrics_and_plots(history: History) -> None:
+    files = json.loads(history.metrics)[""]["data"]
+    shown = files[str(Path("artifacts/evaluation/metrics.json"))]["data"]
+    assert set(shown["candidates"]) == {"probe", "full"}
+    for title in ("ROC on test", "Precision and recall", "Reliability", "Learning curve", "Confusion"):
+        assert title in history.plots
+    assert '"candidate": "full"' in history.plots  # what the template colours lines by
+
+
+def test_artifacts_hold_only_what_stages_write(history: History) -> None:
+    folder = history.workspace.folder / "artifacts"
+    assert list(folder.rglob(".*")) == []
+    assert {path.name for path in (folder / "initializations").iterdir()} == {"scratch"}

@@ -7,7 +7,6 @@ from pydantic import Field
 
 from medgraft.artifacts import read_card
 from medgraft.data.overlap import exposure
-from medgraft.data.pixels import open_pixels
 from medgraft.networks.backbones import check_architecture, create_backbone
 from medgraft.networks.initialization import Origin
 from medgraft.networks.network import NetworkSpec, new_network
@@ -18,6 +17,7 @@ from medgraft.seeds import derive
 from medgraft.store import Store
 from medgraft.training.data import training_data
 from medgraft.training.fitting import Compute, fit
+from medgraft.training.pixels import open_pixels
 from medgraft.training.recipe import recipe
 
 

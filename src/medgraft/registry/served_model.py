@@ -1,6 +1,6 @@
 """The model as MLflow serves it. This file is copied into every package and runs without medgraft and torch.
 
-One column `image`, base64 text of a PNG, JPEG or any other file that ingest accepts → one column of calibrated
+One column `image`, base64 text of an image file (PNG, JPEG or what else ingest accepts) → one column of calibrated
 probability for each class. Images are read as ingest reads them (medgraft.data.images): what it would quarantine
 is refused here, EXIF orientation is obeyed, transparency shows black.
 """
@@ -9,6 +9,9 @@ import base64
 import binascii
 import io
 import json
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 Image.MAX_IMAGE_PIXELS = None  # the package's own limit is checked before decoding, with a reason
-DAMAGE = (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError, MemoryError)
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+DAMAGE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, MemoryError, struct.error)
 
 
 class BadImageError(Exception):
@@ -72,22 +76,30 @@ def decode(text: object, max_pixels: int) -> NDArray[np.uint8]:
         raw = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadImageError(f"not base64 text ({error})") from error
-    try:
-        image = Image.open(io.BytesIO(raw))
-    except UnidentifiedImageError as error:
-        raise BadImageError("not an image that can be read") from error
-    except DAMAGE as error:
-        raise BadImageError(f"damaged header ({type(error).__name__})") from error
+    with _damage("damaged header"):
+        try:
+            image = Image.open(io.BytesIO(raw), formats=FORMATS)
+        except UnidentifiedImageError as error:
+            raise BadImageError(f"not an image that can be read ({', '.join(FORMATS)})") from error
     if image.width * image.height > max_pixels:
-        raise BadImageError(f"{image.width} x {image.height} pixels, more than {max_pixels}")
-    if getattr(image, "n_frames", 1) > 1:
+        raise BadImageError(f"more than {max_pixels} pixels ({image.width} x {image.height})")
+    with _damage("damaged header"):
+        frames = getattr(image, "n_frames", 1)
+    if frames > 1:
         raise BadImageError("more than one frame")
-    if image.mode.startswith(("I", "F")):
+    if image.mode.startswith(("I", "F")) or any(";16" in str(tile) for tile in image.tile):
         raise BadImageError(f"more than 8 bits a channel (mode {image.mode}); convert it as the training images were")
-    try:
+    with _damage("truncated or damaged"):
+        image.load()
         return np.asarray(_on_black(ImageOps.exif_transpose(image)).convert("RGB"))
+
+
+@contextmanager
+def _damage(what: str) -> Iterator[None]:
+    try:
+        yield
     except DAMAGE as error:
-        raise BadImageError(f"truncated or damaged ({type(error).__name__})") from error
+        raise BadImageError(f"{what} ({type(error).__name__})") from error
 
 
 def _on_black(image: Image.Image) -> Image.Image:

@@ -44,6 +44,12 @@ class Outcome:
     promoted: bool
     reasons: tuple[str, ...]
 
+    def __str__(self) -> str:
+        if not self.promoted:
+            return f"{self.model_name} version {self.version} is the champion already"
+        reasons = "".join(f"\n  - {reason}" for reason in self.reasons)
+        return f"{self.model_name} version {self.version} is now the champion:{reasons}"
+
 
 def run(plan: Path, dataset: Path, evaluation: Path, registration: Path) -> Outcome:
     """Hold the registered version against the gate and, if it passes, give it the alias `champion`.

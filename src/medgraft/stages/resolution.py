@@ -47,9 +47,7 @@ def resolve(path: Path, overrides: Sequence[str]) -> Resolved:
     problems += [p for name, c in made["candidates"].items() for p in _unknown_sources(name, c, names)]
     problems += _dataset_checks(validate(Dataset, dataset)[0], reader)
     problems += _study_checks(validate(Split, raw.get("split", {}))[0], validate(Study, raw.get("study", {}))[0])
-    problems += _reference_checks(
-        validate(Evaluation, raw.get("evaluation", {}))[0], list(_mapping(raw, "candidates"))
-    )
+    problems += _reference_checks(validate(Evaluation, raw.get("evaluation", {}))[0], list(_mapping(raw, "candidates")))
     raise_all(list(dict.fromkeys(problems)), str(path))
     assert params is not None
     filled = params.model_copy(

@@ -10,7 +10,6 @@ import polars as pl
 from medgraft.artifacts import fingerprint, read_card, read_json, write_card
 from medgraft.code_version import code_version
 from medgraft.data.overlap import refuse_overlap
-from medgraft.data.pixels import open_pixels
 from medgraft.networks.initialization import EXPOSED, Initialization, read_initialization
 from medgraft.networks.network import save_network
 from medgraft.params import Study
@@ -19,6 +18,7 @@ from medgraft.stages.running import produce
 from medgraft.store import Store
 from medgraft.training.data import TrainingData, training_data
 from medgraft.training.fitting import Compute, Fitted
+from medgraft.training.pixels import open_pixels
 from medgraft.training.prediction import predict
 from medgraft.training.stream import Images
 from medgraft.transfer import Run, StrategySettings, strategies

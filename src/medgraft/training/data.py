@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from medgraft.artifacts import Card
 from medgraft.data.dataset import dataset_card, read_rows
-from medgraft.data.pixels import Pixels
 from medgraft.data.splits import label_counts, take_fraction
 from medgraft.errors import UserError
+from medgraft.training.pixels import Pixels
 from medgraft.training.stream import Images
 
 

@@ -66,7 +66,11 @@ def test_paths_stay_inside_the_source(tmp_path: Path, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("secret", "why"),
-    [("finding", "test labels are sealed"), ("patient", "patient ids are never written"), ("file", "file names may tell")],
+    [
+        ("finding", "test labels are sealed"),
+        ("patient", "patient ids are never written"),
+        ("file", "file names may tell"),
+    ],
 )
 def test_secrets_are_no_subgroups(secret: str, why: str) -> None:
     with pytest.raises(ValidationError, match=why):
@@ -77,7 +81,7 @@ def test_secrets_are_no_subgroups(secret: str, why: str) -> None:
 
 
 def test_every_missing_column_is_named_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="3 problems in t.csv") as caught:
+    with pytest.raises(UserError, match=r"3 problems in t\.csv") as caught:
         _read(tmp_path, "files,pateint,findings\n")
     for wanted, there in (("file", "files"), ("patient", "pateint"), ("finding", "findings")):
         assert f"no column '{wanted}' (did you mean '{there}'?); the table has: files, pateint, findings" in str(

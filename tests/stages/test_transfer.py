@@ -1,0 +1,94 @@
+"""Transfer: killed at any point it ends with the same bits; it refuses weights that have seen test patients."""
+
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from medgraft.artifacts import read_json, write_json
+from medgraft.networks.initialization import EXPOSED
+from tests.workspace import MEDGRAFT, environment, medgraft
+
+MODEL = "artifacts/candidates/full/model.safetensors"
+
+
+def fresh(study: Path, folder: Path) -> Path:
+    """The study's workspace before its candidates were fitted, with a store of its own."""
+    for name in ("plan", "dataset", "initializations"):
+        shutil.copytree(study / "artifacts" / name, folder / "artifacts" / name)
+    return folder
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(MEDGRAFT), "transfer", "full"],
+        cwd=folder,
+        env=environment(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_two_kills_end_with_the_bits_of_an_uninterrupted_run(study: Path, tmp_path: Path) -> None:
+    folder = fresh(study, tmp_path)
+    for lines in (1, 2):
+        process = start(folder)
+        assert process.stdout is not None
+        for _ in range(lines):
+            assert "step" in process.stdout.readline()
+        kill(process)
+        assert not (folder / MODEL).exists()
+    said = medgraft(folder, "transfer", "full")
+    assert "step 2/8" not in said  # it went on, it did not start anew
+    assert (folder / MODEL).read_bytes() == (study / MODEL).read_bytes()
+    for name in ("predictions.parquet", "history.parquet", "card.json"):
+        assert (folder / MODEL).with_name(name).read_bytes() == (study / MODEL).with_name(name).read_bytes()
+
+
+@pytest.mark.acceptance
+def test_ten_kills_at_random_moments(study: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
+    medgraft(fresh(study, tmp_path / "whole"), "transfer", "full")
+    whole = time.monotonic() - began
+    moments = random.Random(0)
+    for number in range(10):
+        folder = fresh(study, tmp_path / str(number))
+        process = start(folder)
+        time.sleep(moments.uniform(0, whole))
+        kill(process)
+        medgraft(folder, "transfer", "full")
+        assert (folder / MODEL).read_bytes() == (study / MODEL).read_bytes(), number
+        print(f"kill {number + 1} of 10: bit-identical")
+
+
+def test_predictions_cover_validation_and_test_without_labels(study: Path) -> None:
+    table = pl.read_parquet(study / "artifacts/candidates/full/predictions.parquet")
+    card = read_json(study / "artifacts/dataset/card.json")
+    for split in ("validation", "test"):
+        assert table.filter(pl.col("split") == split)["image_id"].n_unique() == card["splits"][split]["images"]
+    assert "label" not in table.columns
+
+
+def test_weights_that_have_seen_test_patients_are_refused(study: Path, tmp_path: Path) -> None:
+    folder = fresh(study, tmp_path)
+    card = read_json(folder / "artifacts/dataset/card.json")
+    test = next((folder / "artifacts/dataset/data").glob("test-*.parquet"))
+    group = pl.read_parquet(test, columns=["group_id"])["group_id"][0]
+    exposed = {"key_id": card["key_id"], "groups": [group], "images": []}
+    write_json(folder / "artifacts/initializations/scratch" / EXPOSED, exposed)
+    said = medgraft(folder, "transfer", "full", code=1)
+    assert "has seen 1 patients" in said
+    assert not (folder / "artifacts/candidates").exists() or not any((folder / "artifacts/candidates").iterdir())
+    write_json(folder / "artifacts/initializations/scratch" / EXPOSED, exposed | {"key_id": "00000000"})
+    assert "same group key" in medgraft(folder, "transfer", "full", code=1)
