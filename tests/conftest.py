@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from tests.servers import shared_mlflow_server
 from tests.tiny import tiny_params, tiny_source
 from tests.workspace import medgraft, write_params

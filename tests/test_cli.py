@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from tests.tiny import tiny_params
 from tests.workspace import MEDGRAFT, medgraft, write_params
 
-COMMANDS = ("plan", "ingest", "pretrain", "transfer", "evaluate", "register", "promote", "run", "leaderboard", "phantom")
+from medgraft.stages import STAGES
+
+COMMANDS = (*STAGES, "promote", "run", "leaderboard", "phantom")
 
 
 def test_help_is_quick() -> None:

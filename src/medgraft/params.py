@@ -23,14 +23,33 @@ class Dataset(Settings):
 
     name: Name = Field(description="What reports and the registry call this set of images.")
     source: str = Field(description="Folder that holds the images.")
-    reader: dict[str, Any] = Field(description="How the source is laid out: `type` names a reader, the rest are its settings.")
-    task: Literal["binary", "multiclass"] = Field(description="Kind of label: two classes, or more that exclude each other.")
-    classes: list[str] = Field(min_length=2, description="Every label value, as text. Binary: negative first, positive second.")
-    ungrouped: bool = Field(False, description="True only if no patient column exists: one patient's images may then be in train and test, and every report says so.")
-    group_key: str = Field("env:MEDGRAFT_GROUP_KEY", pattern=r"^(public|env:[A-Z_][A-Z0-9_]*)$", description="Secret that turns patient ids into HMACs: `env:NAME`, or `public` for data whose ids are public already.")
-    unlabelled: Literal["quarantine", "keep"] = Field("quarantine", description="Images without a label: quarantined, or kept in the split `unlabelled`.")
-    max_pixels: int = Field(100_000_000, ge=1, description="Images with more pixels than this are quarantined before they are decoded.")
-    max_quarantined: float = Field(0.05, ge=0, lt=1, description="Ingestion fails when a larger share of the rows is quarantined.")
+    reader: dict[str, Any] = Field(
+        description="How the source is laid out: `type` names a reader, the rest are its settings."
+    )
+    task: Literal["binary", "multiclass"] = Field(
+        description="Kind of label: two classes, or more that exclude each other."
+    )
+    classes: list[str] = Field(
+        min_length=2, description="Every label value, as text. Binary: negative first, positive second."
+    )
+    ungrouped: bool = Field(
+        False,
+        description="True only if no patient column exists: one patient's images may then be in train and test, and every report says so.",
+    )
+    group_key: str = Field(
+        "env:MEDGRAFT_GROUP_KEY",
+        pattern=r"^(public|env:[A-Z_][A-Z0-9_]*)$",
+        description="Secret that turns patient ids into HMACs: `env:NAME`, or `public` for data whose ids are public already.",
+    )
+    unlabelled: Literal["quarantine", "keep"] = Field(
+        "quarantine", description="Images without a label: quarantined, or kept in the split `unlabelled`."
+    )
+    max_pixels: int = Field(
+        100_000_000, ge=1, description="Images with more pixels than this are quarantined before they are decoded."
+    )
+    max_quarantined: float = Field(
+        0.05, ge=0, lt=1, description="Ingestion fails when a larger share of the rows is quarantined."
+    )
 
 
 class Split(Settings):
@@ -44,7 +63,9 @@ class Split(Settings):
 class Augmentation(Settings):
     """Random changes to training images. No hue, solarize or grayscale: they destroy signs in medical images."""
 
-    flips: Literal["none", "horizontal", "vertical", "both"] = Field("none", description="Mirrored views; leave `none` where left and right mean something.")
+    flips: Literal["none", "horizontal", "vertical", "both"] = Field(
+        "none", description="Mirrored views; leave `none` where left and right mean something."
+    )
     rotation: float = Field(10.0, ge=0, le=180, description="Largest rotation, in degrees.")
     scale: float = Field(0.1, ge=0, lt=1, description="Largest relative zoom in or out.")
     translate: float = Field(0.05, ge=0, lt=1, description="Largest shift, as a share of the image's side.")
@@ -55,24 +76,47 @@ class Augmentation(Settings):
 class Study(Settings):
     """What every candidate gets alike: label fractions, seeds and the cost ceiling."""
 
-    fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field([1.0], min_length=1, description="Shares of the training labels, taken by whole patients; 1.0 must be among them.")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1, description="Repeats; the first one's model is the one that is packaged.")
+    fractions: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        [1.0],
+        min_length=1,
+        description="Shares of the training labels, taken by whole patients; 1.0 must be among them.",
+    )
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [0], min_length=1, description="Repeats; the first one's model is the one that is packaged."
+    )
     batch_size: int = Field(32, ge=2, description="Images per optimiser step.")
-    max_images: int = Field(20_000, ge=1, description="Cost ceiling: training images one run of any candidate may process.")
-    chunk_steps: int = Field(50, ge=1, description="Steps between two checkpoints; also how often validation loss is looked at.")
-    imbalance: Literal["weighted", "none"] = Field("weighted", description="`weighted`: cross-entropy weighted by inverse class frequency, the shift of the prior taken back from the logits afterwards.")
+    max_images: int = Field(
+        20_000, ge=1, description="Cost ceiling: training images one run of any candidate may process."
+    )
+    chunk_steps: int = Field(
+        50, ge=1, description="Steps between two checkpoints; also how often validation loss is looked at."
+    )
+    imbalance: Literal["weighted", "none"] = Field(
+        "weighted",
+        description="`weighted`: cross-entropy weighted by inverse class frequency, the shift of the prior taken back from the logits afterwards.",
+    )
     augmentation: Augmentation = Field(Augmentation(), description="Random changes to training images.")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field("32-true", description="Arithmetic of training; the mixed ones are for GPUs.")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
+        "32-true", description="Arithmetic of training; the mixed ones are for GPUs."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes a CUDA GPU where there is one.")
-    workers: int = Field(0, ge=0, description="Processes that load training images; 0 loads them in the training process.")
+    workers: int = Field(
+        0, ge=0, description="Processes that load training images; 0 loads them in the training process."
+    )
 
 
 class Evaluation(Settings):
     """How candidates are compared."""
 
-    metric: Literal["auroc", "auprc", "balanced_accuracy"] = Field("auroc", description="What the choice is made by, on validation (macro over the scored classes).")
-    reference: str | None = Field(None, description="Candidate the others are compared with in pairs; the first one if left out.")
-    specificity: Share = Field(0.9, description="Specificity at which sensitivity is stated; the threshold comes from validation.")
+    metric: Literal["auroc", "auprc", "balanced_accuracy"] = Field(
+        "auroc", description="What the choice is made by, on validation (macro over the scored classes)."
+    )
+    reference: str | None = Field(
+        None, description="Candidate the others are compared with in pairs; the first one if left out."
+    )
+    specificity: Share = Field(
+        0.9, description="Specificity at which sensitivity is stated; the threshold comes from validation."
+    )
     draws: int = Field(2000, ge=2000, description="Bootstrap draws over patients.")
     seed: int = Field(0, ge=0, description="Seed of the bootstrap.")
 
@@ -81,7 +125,12 @@ class Gate(Settings):
     """What a model must show on the test split before `medgraft promote` makes it champion."""
 
     minimum: float = Field(0.5, ge=0, le=1, description="The metric's 95 % interval must lie above this.")
-    margin: float = Field(0.02, ge=0, lt=1, description="Against a present champion: the one-sided 95 % lower bound of the difference must lie above minus this.")
+    margin: float = Field(
+        0.02,
+        ge=0,
+        lt=1,
+        description="Against a present champion: the one-sided 95 % lower bound of the difference must lie above minus this.",
+    )
 
 
 class Registration(Settings):
@@ -89,7 +138,9 @@ class Registration(Settings):
 
     model_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name in the MLflow model registry.")
     experiment: str = Field("medgraft", min_length=1, description="MLflow experiment that holds the runs.")
-    tracking_uri: str = Field("http://127.0.0.1:5000", description="MLflow server; the environment variable MLFLOW_TRACKING_URI wins over it.")
+    tracking_uri: str = Field(
+        "http://127.0.0.1:5000", description="MLflow server; the environment variable MLFLOW_TRACKING_URI wins over it."
+    )
     gate: Gate = Field(Gate(), description="Conditions for promotion.")
 
 
@@ -98,8 +149,12 @@ class Params(Settings):
 
     dataset: Dataset = Field(description="The images and their labels.")
     split: Split = Field(Split(), description="How patients are divided.")
-    initializations: dict[Name, dict[str, Any]] = Field(min_length=1, description="Named initial weights: `method` and its settings.")
-    candidates: dict[Name, dict[str, Any]] = Field(min_length=1, description="Named recipes: `strategy`, the `initialization` it starts from, and its settings.")
+    initializations: dict[Name, dict[str, Any]] = Field(
+        min_length=1, description="Named initial weights: `method` and its settings."
+    )
+    candidates: dict[Name, dict[str, Any]] = Field(
+        min_length=1, description="Named recipes: `strategy`, the `initialization` it starts from, and its settings."
+    )
     study: Study = Field(Study(), description="What every candidate gets alike.")
     evaluation: Evaluation = Field(Evaluation(), description="How candidates are compared.")
     registration: Registration = Field(description="Where the chosen model goes.")

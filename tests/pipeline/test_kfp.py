@@ -16,6 +16,10 @@ from tests.tiny import tiny_params
 from medgraft.artifacts import read_card, read_json
 from medgraft.errors import UserError
 
+pytestmark = [
+    pytest.mark.timeout(1200),  # eight processes that each load torch
+    pytest.mark.filterwarnings("ignore:You may be attemping to run a task that uses custom:RuntimeWarning"),
+]
 NOWHERE = tiny_params(Path("/nowhere"), "http://127.0.0.1:9")  # what the pipeline's inputs must win over
 
 

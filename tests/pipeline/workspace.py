@@ -44,9 +44,9 @@ class Workspace:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def repro(self) -> list[str]:
+    def repro(self, *targets: str) -> list[str]:
         """Run what is not up to date; the stages that ran, in order."""
-        return re.findall(r"Running stage '([^']+)'", self.dvc("repro"))
+        return re.findall(r"Running stage '([^']+)'", self.dvc("repro", *targets))
 
     def artifact(self, *parts: str) -> Any:  # noqa: ANN401  (JSON is any value)
         """A JSON file of an artifact."""

@@ -170,7 +170,7 @@ def _write_candidate(folder: Path, dataset: Path, noise: float) -> None:
         strategy="linear_probe",
         initializations={"imagenet": "0" * 32},
         origins={"imagenet": origin},
-        settings={"learning_rate": 0.01},
+        settings={"strategy": "linear_probe", "initialization": "imagenet", "learning_rate": 0.01},
         fits=[fit | {"validation_loss": 0.5}],
         warnings=[],
     )

@@ -1,11 +1,14 @@
 import os
+import re
 import socket
 import time
+from pathlib import Path
 
 import mlflow
 import pytest
 from tests.servers import free_port
 
+import medgraft
 from medgraft.errors import UserError
 from medgraft.registry.server import connect, shown, talking, tracking_uri
 
@@ -59,6 +62,15 @@ def test_what_fails_at_the_server_is_a_user_error(server: str) -> None:
     client = connect(server)
     with pytest.raises(UserError, match=r"did not do what was asked .*goes on where it stopped"), talking(client):
         client.get_run("no such run")
+
+
+def test_mlflow_reports_to_nobody_and_only_the_registry_knows_it() -> None:
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    # Whoever imports mlflow before the registry does would import it with its reporting on.
+    package = Path(medgraft.__file__).parent
+    users = {p for p in package.rglob("*.py") if re.search(r"^\s*(import|from) mlflow", p.read_text(), re.MULTILINE)}
+    assert users
+    assert {path.relative_to(package).parts[0] for path in users} == {"registry"}
 
 
 def test_hides_a_password() -> None:

@@ -63,6 +63,8 @@ def test_an_evaluation_is_a_run_and_its_candidates_are_nested_in_it(
         assert run.info.run_name == name
         assert run.data.tags[FINGERPRINT] == winner.cards[name]["fingerprint"]
         assert run.data.params["strategy"] == "linear_probe"
+        assert run.data.params["learning_rate"] == "0.01"
+        assert run.data.params["packaged_fit.best_step"] == "100"
         figures = winner.metrics["candidates"][name]
         assert run.data.metrics["test/auroc_low"] == figures["test"]["macro"]["auroc"]["low"]
         history = client.get_metric_history(run.info.run_id, "fit/fraction_1/seed_0/validation_loss")

@@ -70,7 +70,7 @@ def test_all_mistakes_at_once(tmp_path: Path, params: dict[str, Any]) -> None:
         "study.fractions: 1.0 must be among them, got [0.5]",
         "study.seeds: [0, 0] names a value twice",
         "split: validation and test together leave nothing to train on",
-        "evaluation.metric: input should be 'auroc', 'auprc' or 'balanced_accuracy', got 'aurok' (did you mean 'auroc'?",
+        "evaluation.metric: input should be 'auroc', 'auprc' or 'balanced_accuracy', got 'aurok' (did you mean 'auroc'",
         "evaluation.specificity: input should be less than 1, got 2",
         "registration.model_name: missing (Name in the MLflow model registry.)",
     ):

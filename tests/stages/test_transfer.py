@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.workspace import MEDGRAFT, environment, medgraft
 
 from medgraft.artifacts import read_json, write_json
 from medgraft.networks.initialization import EXPOSED
-from tests.workspace import MEDGRAFT, environment, medgraft
 
 MODEL = "artifacts/candidates/full/model.safetensors"
 

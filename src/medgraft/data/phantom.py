@@ -148,9 +148,7 @@ def _write_patient(folder: Path, patient: Patient, index: int, size: int, seed: 
     return rows
 
 
-def _render(
-    view: View, anatomy: Anatomy, site: str, size: int, rng: Rng
-) -> tuple[NDArray[np.uint8], list[Lesion]]:
+def _render(view: View, anatomy: Anatomy, site: str, size: int, rng: Rng) -> tuple[NDArray[np.uint8], list[Lesion]]:
     """One image, uint8 [size, size], and the lesions in it."""
     grid = make_grid(size, SITES[site].zoom)
     signal = draw_view(grid, anatomy, rng)

@@ -47,9 +47,7 @@ def _duplicate(folder: Path, row: Row, views: int) -> Row:
     return row | {"file": copy.as_posix()}
 
 
-def plant(
-    folder: Path, rows: list[Row], label_columns: tuple[str, ...], seed: int
-) -> tuple[list[Row], dict[str, int]]:
+def plant(folder: Path, rows: list[Row], label_columns: tuple[str, ...], seed: int) -> tuple[list[Row], dict[str, int]]:
     """Spoil the export in `folder` and return its new rows and how much of each kind of dirt it now has.
 
     `rows` are in order of patients, at least `MIN_PATIENTS` of them; no patient is hit twice. Kinds of dirt:

@@ -27,7 +27,5 @@ def record_opening(store: Store, test_set: str, evaluation: str) -> Opening:
 
 
 def _entries(store: Store, test_set: str) -> list[str]:
-    numbered = [
-        (int(store.read_text("ledger", test_set, name) or 0), name) for name in store.names("ledger", test_set)
-    ]
+    numbered = [(int(store.read_text("ledger", test_set, name) or 0), name) for name in store.names("ledger", test_set)]
     return [name for _, name in sorted(numbered)]

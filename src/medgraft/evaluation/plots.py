@@ -53,9 +53,7 @@ def write_plots(
             ]
         if candidate.name == winner:
             decided = readout.decisions(p)
-            pairs = [
-                {"actual": classes[a], "predicted": classes[d]} for a, d in zip(test.labels, decided, strict=True)
-            ]
+            pairs = [{"actual": classes[a], "predicted": classes[d]} for a, d in zip(test.labels, decided, strict=True)]
             pl.DataFrame(pairs).write_csv(folder / "confusion.csv")
     fields = ("fraction", "train_images", "mean", "low", "high", "seed_sd")
     learning = [{"candidate": n} | {f: point[f] for f in fields} for n, points in curves.items() for point in points]

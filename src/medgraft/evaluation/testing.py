@@ -57,7 +57,9 @@ def packaged_figures(candidate: Candidate, test: Part, read: Readouts, by: Judge
     }
 
 
-def difference(candidate: Candidate, reference: Candidate, test: Part, read: Mapping[str, Readouts], by: Judge) -> Facts:
+def difference(
+    candidate: Candidate, reference: Candidate, test: Part, read: Mapping[str, Readouts], by: Judge
+) -> Facts:
     """Paired differences of the packaged models, candidate minus reference, on the same draws."""
     y, w = test.labels, by.weights[test.name]
     facts: Facts = {"reference": reference.name}

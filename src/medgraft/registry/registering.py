@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
@@ -46,6 +47,15 @@ def register(
         )
     name_challenger(client, version)
     return version
+
+
+def confirm(client: MlflowClient, fingerprint: str, receipt: Mapping[str, Any]) -> bool:
+    """Whether the server has the version of the receipt; if so, it is challenger or champion afterwards."""
+    version = registered_version(client, receipt["model_name"], fingerprint)
+    if version is None or (str(version.version), version.run_id) != (receipt["version"], receipt["run_id"]):
+        return False
+    name_challenger(client, version)
+    return True
 
 
 def name_challenger(client: MlflowClient, version: ModelVersion) -> str:

@@ -99,8 +99,8 @@ def _log_candidate(
     card = winner.cards[name]
     history = pl.read_parquet(candidates / name / "history.parquet")
     cost = read_json(evaluation / "cost.json").get(name, {})
-    known = {"initializations": list(card["initializations"]), "packaged_fit": packaged_fit(card["fits"])}
-    params = flatten({"strategy": card["strategy"], "settings": card["settings"]} | known)
+    known = {"strategy": card["strategy"], "initializations": list(card["initializations"])}
+    params = flatten(known | card["settings"] | {"packaged_fit": packaged_fit(card["fits"])})
     figures = winner.metrics["candidates"][name]
     metric, scored = winner.metrics["metric"], winner.metrics["scored"]
     log(client, run, params, candidate_measurements(figures, metric, scored, history, cost))

@@ -25,9 +25,7 @@ from medgraft.stages import STAGES
 from medgraft.stages.running import produce
 from medgraft.store import Store
 
-UNGROUPED = (
-    "No patient column: images of one patient may lie in both train and test, so every figure may be too good."
-)
+UNGROUPED = "No patient column: images of one patient may lie in both train and test, so every figure may be too good."
 
 
 def run(plan: Path, dataset: Path, sealed: Path, store: Store) -> str:

@@ -6,13 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mlflow import MlflowClient
-
 from medgraft.artifacts import fingerprint, read_card, read_json, write_card, write_json, writing
 from medgraft.code_version import code_version
 from medgraft.params import Registration
 from medgraft.registry.package import CONTENT, MODEL_CARD, ONNX, Release, write_package
-from medgraft.registry.registering import name_challenger, register, registered_version
+from medgraft.registry.registering import confirm, name_challenger, register
 from medgraft.registry.runs import FINGERPRINT
 from medgraft.registry.server import connect, shown, talking
 from medgraft.registry.tracking import count_openings, summary, track
@@ -21,6 +19,8 @@ from medgraft.registry.winner import Winner, read_winner
 from medgraft.stages import STAGES
 from medgraft.stages.running import produce
 from medgraft.store import Store
+
+RECEIPT = "receipt.json"
 
 
 def run(plan: Path, dataset: Path, candidates: Path, evaluation: Path, registration: Path, store: Store) -> str:
@@ -67,7 +67,7 @@ def run(plan: Path, dataset: Path, candidates: Path, evaluation: Path, registrat
 
     with talking(client):
         outcome = produce({"registration": registration}, {"registration": print_}, store, build)
-        if outcome != "built" and not _holds(client, settings.model_name, print_, registration):
+        if outcome != "built" and not confirm(client, print_, read_json(registration / RECEIPT)):
             with writing(registration) as folder:
                 build({"registration": folder})
             store.put(registration, print_)
@@ -89,15 +89,5 @@ def _version_tags(print_: str, winner: Winner, deviation: float) -> dict[str, st
 def _write(folder: Path, package: Path, print_: str, made_from: Mapping[str, str], receipt: Mapping[str, Any]) -> None:
     for name in (ONNX, MODEL_CARD):
         shutil.copyfile(package / CONTENT / name, folder / name)
-    write_json(folder / "receipt.json", receipt)
+    write_json(folder / RECEIPT, receipt)
     write_card(folder, "registration", print_, made_from, model_name=receipt["model_name"], winner=receipt["winner"])
-
-
-def _holds(client: MlflowClient, model_name: str, print_: str, registration: Path) -> bool:
-    """Whether the server has the version of the receipt; if so, it is challenger or champion afterwards."""
-    version = registered_version(client, model_name, print_)
-    receipt = read_json(registration / "receipt.json")
-    if version is None or str(version.version) != receipt["version"]:
-        return False
-    name_challenger(client, version)
-    return True

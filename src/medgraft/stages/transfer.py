@@ -110,9 +110,7 @@ def _facts(fraction: float, seed: int, rows: pl.DataFrame, fitted: Fitted) -> di
     }
 
 
-def _write_predictions(
-    folder: Path, pairs: Sequence[tuple[float, int]], fits: Sequence[Fitted], dataset: Path
-) -> None:
+def _write_predictions(folder: Path, pairs: Sequence[tuple[float, int]], fits: Sequence[Fitted], dataset: Path) -> None:
     def frames() -> Iterator[pl.DataFrame]:
         for split in ("validation", "test"):
             ids, all_logits = predict([fitted.network for fitted in fits], dataset, [split])

@@ -48,7 +48,12 @@ class Progress(pl.Callback):
         self._images += len(batch[1])
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int  # noqa: ANN401
+        self,
+        trainer: pl.Trainer,
+        module: pl.LightningModule,
+        outputs: Any,  # noqa: ANN401
+        batch: Any,  # noqa: ANN401
+        index: int,
     ) -> None:
         """The wait for the next one begins."""
         self._mark = time.perf_counter()
