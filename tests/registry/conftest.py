@@ -1,5 +1,6 @@
 """A study, its package and a real MLflow server, each made once for all tests of the registry."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ RELEASE = Release(model_name="nodules", max_pixels=1_000_000, openings=3, finger
 
 
 @pytest.fixture(scope="session")
-def server() -> str:
-    return shared_mlflow_server()
+def server() -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # it would win over the URI given here
+        yield shared_mlflow_server()
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,9 @@ HISTORY = pl.DataFrame(
 
 
 def test_flattens_settings() -> None:
-    settings = {"a": {"b": 1, "c": [1.0, 0.5]}, "d": None, "e": True, "f": {}}
-    assert flatten(settings) == {"a.b": "1", "a.c": "1.0, 0.5", "d": "none", "e": "True"}
+    settings = {"a": {"b": 1, "c": [1.0, 0.5]}, "d": None, "e": True, "f": {}, "g": {"/x (y)": 2}}
+    flat = {"a.b": "1", "a.c": "1.0, 0.5", "d": "none", "e": "True", "g._x _y_": "2"}
+    assert flatten(settings) == flat
     assert flatten({"x": 1}, "study") == {"study.x": "1"}
 
 

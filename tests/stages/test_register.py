@@ -2,6 +2,7 @@
 
 import base64
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from medgraft.store import Store
 
 
 @pytest.fixture(scope="module")
-def server() -> str:
-    return shared_mlflow_server()
+def server() -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # it would win over the URI given here
+        yield shared_mlflow_server()
 
 
 @pytest.fixture(scope="module")

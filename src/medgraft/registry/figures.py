@@ -10,11 +10,14 @@ import polars as pl
 from medgraft.registry.card import NAMES as FIGURES
 from medgraft.registry.runs import Measurement
 
+REFUSED = re.compile(r"[^\w \-]")  # MLflow would also take . : and / in names, but . and / are our own separators
+
 
 def flatten(value: object, prefix: str = "") -> dict[str, str]:
     """Nested settings as `a.b` → text; lists are one text, what is not set is `none`."""
     if isinstance(value, Mapping):
-        parts = [flatten(inner, f"{prefix}.{key}" if prefix else str(key)) for key, inner in value.items()]
+        keys = {key: REFUSED.sub("_", str(key)) for key in value}
+        parts = [flatten(inner, f"{prefix}.{keys[key]}" if prefix else keys[key]) for key, inner in value.items()]
         return {key: text for part in parts for key, text in part.items()}
     if isinstance(value, list | tuple):
         return {prefix: ", ".join(str(item) for item in value)}
@@ -63,7 +66,7 @@ def safe_names(labels: Sequence[str]) -> dict[str, str]:
     """Name → class, with what MLflow refuses in a metric's name, or reads as a folder, replaced; never two alike."""
     names: dict[str, str] = {}
     for index, label in enumerate(labels):
-        name = re.sub(r"[^\w \-]", "_", label).strip()
+        name = REFUSED.sub("_", label).strip()
         while name in names or name in ("", *FIGURES):
             name = f"{name}_{index}"
         names[name] = label

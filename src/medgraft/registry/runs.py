@@ -69,14 +69,14 @@ def log(client: MlflowClient, run: Run, params: Mapping[str, str], measurements:
     Every number carries the run's start time, so that a second log of it is the same record, not a further point.
     """
     time, run_id = run.info.start_time, run.info.run_id
-    missing = {_cut(key, KEY_LENGTH): _cut(value, VALUE_LENGTH) for key, value in params.items()}
+    missing = {key[:KEY_LENGTH]: _cut(value) for key, value in params.items()}
     new = [Param(key, value) for key, value in missing.items() if key not in run.data.params]
-    metrics = [Metric(_cut(m.key, KEY_LENGTH), m.value, time, m.step) for m in measurements]
+    metrics = [Metric(m.key[:KEY_LENGTH], m.value, time, m.step) for m in measurements]
     for start in range(0, len(new), PARAMS_A_BATCH):
         client.log_batch(run_id, params=new[start : start + PARAMS_A_BATCH])
     for start in range(0, len(metrics), METRICS_A_BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + METRICS_A_BATCH])
 
 
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def _cut(value: str) -> str:
+    return value if len(value) <= VALUE_LENGTH else f"{value[: VALUE_LENGTH - 1]}…"

@@ -42,7 +42,22 @@ class Stage:
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("plan", reads=(), writes=("plan",), rooms=("data", "networks", "pretraining", "training", "transfer")),
+        Stage(
+            "plan",
+            reads=(),
+            writes=("plan",),
+            rooms=(
+                "loading.py",
+                "stages/resolution.py",
+                "stages/preflight.py",
+                "data",
+                "networks",
+                "pretraining",
+                "registry/server.py",
+                "training",
+                "transfer",
+            ),
+        ),
         Stage("ingest", reads=("plan",), writes=("dataset", "sealed"), item="dataset.json", rooms=("data",)),
         Stage(
             "pretrain",

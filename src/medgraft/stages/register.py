@@ -57,7 +57,7 @@ def run(plan: Path, dataset: Path, candidates: Path, evaluation: Path, registrat
                 "model_name": settings.model_name,
                 "version": str(version.version),
                 "alias": name_challenger(client, version),
-                "run_id": tracked.run_id,
+                "run_id": version.run_id,
                 "tracking_uri": shown(client.tracking_uri),
                 "experiment": settings.experiment,
                 "winner": winner.name,
