@@ -124,7 +124,7 @@ class Evaluation(Settings):
 class Gate(Settings):
     """What a model must show on the test split before `medgraft promote` makes it champion."""
 
-    minimum: float = Field(0.5, ge=0, le=1, description="The metric's 95 % interval must lie above this.")
+    minimum: float = Field(0.5, ge=0, le=1, description="The metric's 95 % interval must not reach below this.")
     margin: float = Field(
         0.02,
         ge=0,

@@ -1,13 +1,13 @@
 """transfer: one candidate of the plan, every label fraction and seed of it → model, predictions, histories."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from medgraft.artifacts import fingerprint, read_card, read_json, write_card
+from medgraft.artifacts import fingerprint, read_card, read_json, write_card, write_json
 from medgraft.code_version import code_version
 from medgraft.data.overlap import refuse_overlap
 from medgraft.networks.initialization import EXPOSED, Initialization, read_initialization
@@ -37,8 +37,7 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
     study = Study(**item["study"])
     data = training_data(dataset)
     sources = {source: read_initialization(initializations / source) for source in settings.sources}
-    for source in sources:
-        _refuse_leak(source, initializations / source, dataset)
+    exposed = _exposed(sources, initializations, dataset)
     made_from = {"dataset": data.card["fingerprint"]} | {s: i.fingerprint for s, i in sources.items()}
     matters = {
         "name": name,
@@ -62,6 +61,8 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
         save_network(fits[pairs.index((1.0, study.seeds[0]))].network, folder)
         _write_predictions(folder, pairs, fits, dataset)
         _write_history(folder, pairs, fits)
+        if exposed:
+            write_json(folder / EXPOSED, exposed)
         write_card(
             folder,
             "candidate",
@@ -135,7 +136,13 @@ def _write_history(folder: Path, pairs: Sequence[tuple[float, int]], fits: Seque
     pl.DataFrame(rows).with_columns(pl.col("step").cast(pl.Int64)).write_parquet(folder / "history.parquet")
 
 
-def _refuse_leak(name: str, folder: Path, dataset: Path) -> None:
-    exposed = folder / EXPOSED
-    if exposed.is_file():
-        refuse_overlap(name, read_json(exposed), dataset)
+def _exposed(sources: Mapping[str, Initialization], folder: Path, dataset: Path) -> dict[str, Any]:
+    """HMAC ids of the patients and images that any of the initializations has seen; refuses those it is judged on."""
+    seen = {name: read_json(folder / name / EXPOSED) for name in sources if (folder / name / EXPOSED).is_file()}
+    for name, exposed in seen.items():
+        refuse_overlap(name, exposed, dataset)
+    if not seen:
+        return {}
+    key_id = next(iter(seen.values()))["key_id"]
+    merged = {part: sorted({i for exposed in seen.values() for i in exposed[part]}) for part in ("groups", "images")}
+    return {"key_id": key_id} | merged
