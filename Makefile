@@ -46,4 +46,4 @@ lock: $(READY) ## Resolve the requirements anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --generate-hashes --python-version 3.11 --no-header -o requirements.lock
 
 clean: ## Remove what the demo made, but not .venv
-	rm -rf demo artifacts .medgraft
+	rm -rf demo artifacts .medgraft dvc.lock
