@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 PACKAGE = Path(__file__).parent
+PLUGIN_GROUPS = ("medgraft.readers", "medgraft.methods", "medgraft.strategies")
 
 
 @cache
@@ -23,6 +24,8 @@ def code_version(rooms: tuple[str, ...]) -> str:
         digest.update(path.read_bytes())
     for name in sorted(_dependencies()):
         digest.update(f"{name}=={version(name)}".encode())
+    for plugin in sorted(_plugins()):
+        digest.update(plugin.encode())
     return digest.hexdigest()[:16]
 
 
@@ -36,6 +39,12 @@ def source_files(rooms: Iterable[str]) -> set[Path]:
             raise ValueError(f"no source files in the room {room}")
         found |= {f for f in files if f.is_file() and "__pycache__" not in f.parts}
     return found
+
+
+def _plugins() -> set[str]:
+    """Packages that add readers, methods or strategies, with their versions."""
+    points = [point for group in PLUGIN_GROUPS for point in entry_points(group=group)]
+    return {f"{point.dist.name}=={point.dist.version}" for point in points if point.dist is not None}
 
 
 def _dependencies() -> list[str]:

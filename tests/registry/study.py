@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from medgraft.artifacts import fingerprint, read_json, write_card, write_json
-from medgraft.data.dataset import Item, read_images, read_rows, write_shards
+from medgraft.data.dataset import Item, read_images, read_rows, write_aliases, write_shards
 from medgraft.data.images import decode
 from medgraft.evaluation.metrics import auroc
 from medgraft.evaluation.uncertainty import cluster_weights, interval
@@ -115,6 +115,7 @@ def _write_dataset(folder: Path, first_patient: int, key_id: str) -> None:
                 items.append(Item(image_id, group, split, label, {}, f"{patient}/{shot}"))
                 raw[image_id], labels[image_id] = picture(patient, shot, bool(label)), label
     write_shards(folder, items, lambda item: (raw[item.image_id], "png"), CLASSES, [])
+    write_aliases(folder, {})
     test = sorted(i.image_id for i in items if i.split == "test")
     splits = {split: {"images": 2 * n, "groups": n, "labels": dict.fromkeys(CLASSES, n)} for split, n in SHARES.items()}
     write_card(

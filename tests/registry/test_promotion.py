@@ -1,7 +1,6 @@
 import shutil
 from pathlib import Path
 
-import polars as pl
 import pytest
 from tests.registry.study import CLASSES, Study, make_study
 
@@ -15,8 +14,9 @@ def champion(package: Path) -> Champion:
     return Champion("3", package)
 
 
-def rows_of(study: Study) -> pl.DataFrame:
-    return read_rows(study.dataset, ["test"])
+def ids_of(study: Study) -> tuple[set[str], set[str]]:
+    rows = read_rows(study.dataset, ["test"])
+    return set(rows["group_id"]), set(rows["image_id"])
 
 
 def card_of(study: Study) -> Card:
@@ -25,29 +25,29 @@ def card_of(study: Study) -> Card:
 
 
 def test_comparable_on_patients_new_to_both(study: Study, champion: Champion) -> None:
-    assert incomparable(champion, card_of(study), CLASSES, rows_of(study)) == []
+    assert incomparable(champion, card_of(study), CLASSES, *ids_of(study)) == []
 
 
 def test_not_on_patients_it_was_trained_on(champion: Champion, tmp_path: Path) -> None:
     # Patients 0 to 23 were its train and validation; in this division of 16 more, 16 to 31 are the test patients.
     later = make_study(tmp_path, tracking_uri="http://127.0.0.1:9", first_patient=-8)
-    (reason,) = incomparable(champion, card_of(later), CLASSES, rows_of(later))
+    (reason,) = incomparable(champion, card_of(later), CLASSES, *ids_of(later))
     assert "version 3) was trained on 8 patients and 16 images of this test set" in reason
 
 
 def test_not_when_keys_differ(study: Study, champion: Champion) -> None:
-    (reason,) = incomparable(champion, card_of(study) | {"key_id": "another"}, CLASSES, rows_of(study))
+    (reason,) = incomparable(champion, card_of(study) | {"key_id": "another"}, CLASSES, *ids_of(study))
     assert "group key public" in reason
     assert "another" in reason
 
 
 def test_not_when_it_predicts_other_classes(study: Study, champion: Champion) -> None:
-    (reason,) = incomparable(champion, card_of(study), CLASSES[::-1], rows_of(study))
+    (reason,) = incomparable(champion, card_of(study), CLASSES[::-1], *ids_of(study))
     assert "predicts the classes" in reason
 
 
 def test_not_when_its_training_patients_are_unknown(study: Study, package: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(package, tmp_path / "model")
     (folder / "artifacts" / "package" / "training_groups.json").unlink()
-    (reason,) = incomparable(Champion("3", folder), card_of(study), CLASSES, rows_of(study))
+    (reason,) = incomparable(Champion("3", folder), card_of(study), CLASSES, *ids_of(study))
     assert "was not packed by medgraft" in reason

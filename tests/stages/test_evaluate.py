@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, confusion_matrix, roc_auc_score
 
-from medgraft.artifacts import read_json, write_card
+from medgraft.artifacts import read_json, write_card, write_json
+from medgraft.errors import UserError
 from medgraft.stages import evaluate
 from medgraft.store import Store
 
@@ -23,7 +24,7 @@ def with_random_labels(sealed: Path, out: Path) -> Path:
     table = pl.read_parquet(out / "labels.parquet")
     drawn = np.random.default_rng(3).integers(0, 2, len(table))
     table.with_columns(pl.Series("label", drawn)).write_parquet(out / "labels.parquet")
-    write_card(out, "sealed", "f" * 32, {})
+    write_card(out, "sealed", "f" * 32, read_json(sealed / "card.json")["made_from"])
     return out
 
 
@@ -54,6 +55,30 @@ def test_repeating_an_evaluation_gives_the_same_bytes_and_no_new_opening(study: 
     shutil.rmtree(tmp_path / "a")
     assert evaluate.run(**inputs(study), evaluation=tmp_path / "a", store=store) == "restored"
     assert read_json(tmp_path / "a" / "ledger.json")["openings"] == 1
+
+
+def test_a_restored_evaluation_states_the_openings_of_by_now(study: Path, tmp_path: Path) -> None:
+    store, out = Store(str(tmp_path / "store")), tmp_path / "evaluation"
+    evaluate.run(**inputs(study), evaluation=out, store=store)
+    sealed = with_random_labels(inputs(study)["sealed"], tmp_path / "sealed")
+    evaluate.run(**inputs(study) | {"sealed": sealed}, evaluation=out, store=store)
+    assert evaluate.run(**inputs(study), evaluation=out, store=store) == "restored"
+    assert read_json(out / "ledger.json")["openings"] == 2
+    assert "opened once" not in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_does_not_belong_together_is_refused_before_anything_is_opened(study: Path, tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    other = with_random_labels(inputs(study)["sealed"], tmp_path / "sealed")
+    write_card(other, "sealed", "f" * 32, {"dataset": "0" * 32})
+    with pytest.raises(UserError, match="does not hold the labels"):
+        evaluate.run(**inputs(study) | {"sealed": other}, evaluation=tmp_path / "out", store=store)
+    plan = shutil.copytree(inputs(study)["plan"], tmp_path / "plan")
+    item = read_json(plan / "candidates/full.json")
+    write_json(plan / "candidates/full.json", item | {"settings": item["settings"] | {"epochs": 7}})
+    with pytest.raises(UserError, match="medgraft transfer full"):
+        evaluate.run(**inputs(study) | {"plan": plan}, evaluation=tmp_path / "out", store=store)
+    assert store.names("ledger") == []
 
 
 def test_figures_agree_with_scikit_learn(study: Path) -> None:

@@ -93,10 +93,10 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> No
     whole = train(tmp_path / "whole")
     with pytest.raises(StopHereError):
         train(tmp_path / "parts", stop=3)
-    checkpoints = sorted((tmp_path / "parts" / "checkpoints" / "key").glob("*.ckpt"))
+    checkpoints = sorted((tmp_path / "parts" / "checkpoints").glob("key-*/*.ckpt"))
     assert len(checkpoints) == 2
     checkpoints[-1].write_bytes(b"damaged")
-    latest = Checkpoints(Store(str(tmp_path / "parts")), "key").latest(tmp_path / "copy")
+    latest = Checkpoints(Store(str(tmp_path / "parts")), checkpoints[0].parent.name).latest(tmp_path / "copy")
     assert latest is not None
     assert latest.name == checkpoints[0].name
     assert same(train(tmp_path / "parts"), whole)
@@ -142,3 +142,33 @@ def test_the_ceiling_bounds_every_run() -> None:
         assert plan.steps * plan.batch_size <= 1000
         assert plan.rate(0) > 0
         assert plan.rate(plan.steps - 1) < 1
+
+
+@pytest.mark.parametrize("imbalance", ["weighted", "none"])
+def test_probabilities_keep_the_training_prevalence_of_a_rare_class(
+    tmp_path: Path, imbalance: Literal["weighted", "none"]
+) -> None:
+    # Labels that pixels tell nothing of, 6 % positive: the mean probability must stay there. A loss averaged by the
+    # weights of each batch, or clipped gradients, halve it.
+    rng = np.random.default_rng(0)
+    labels = np.zeros(320, dtype=np.int64)
+    labels[:19] = 1
+    pixels = rng.integers(0, 255, (320, 1, 32, 32)).astype(np.uint8)
+    rows = np.arange(320)
+    data = Images(pixels, rows, labels)
+    start = network("mobilenetv3_small_100", "normalised_linear")
+    study = Study(batch_size=16, max_images=4800, chunk_steps=300, imbalance=imbalance, device="cpu")
+    fitted = fit(
+        start,
+        recipe(study, 320, 15, 1e-3, 0.5, seed=1),
+        data,
+        data,
+        frozen=(start.backbone,),
+        title="prevalence",
+        store=Store(str(tmp_path)),
+        key="key",
+        compute=Compute("cpu", say=lambda _: None),
+    )
+    images = torch.from_numpy(pixels).permute(0, 2, 3, 1)
+    mean = fitted.network.predict(images).softmax(1)[:, 1].mean()
+    assert mean == pytest.approx(19 / 320, rel=0.35)

@@ -1,7 +1,7 @@
 """The dataset artifact: Parquet shards in the `datasets` library's layout, readable by anything, unaided."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medgraft.artifacts import Card, read_card
+from medgraft.artifacts import Card, read_card, read_json, write_json
 from medgraft.errors import UserError
 
+ALIASES = "aliases.json"
 ROWS_A_SHARD = 5_000
 ROWS_A_GROUP = 500
 
@@ -76,6 +77,18 @@ def read_sealed(folder: Path) -> dict[str, int]:
     return dict(zip(table["image_id"].to_list(), table["label"].to_list(), strict=True))
 
 
+def write_aliases(folder: Path, aliases: Mapping[str, Sequence[str]]) -> None:
+    """Keep the HMAC ids of patients that were made one because they share an image: group id → the other ids."""
+    write_json(folder / ALIASES, {group: sorted(others) for group, others in sorted(aliases.items())})
+
+
+def patients(folder: Path, splits: Sequence[str]) -> set[str]:
+    """HMAC ids of every patient in those splits, those merged into another included."""
+    groups = set(read_rows(folder, splits)["group_id"])
+    aliases: dict[str, list[str]] = read_json(folder / ALIASES)
+    return groups | {other for group, others in aliases.items() if group in groups for other in others}
+
+
 def dataset_card(folder: Path) -> Card:
     """The card of a dataset artifact."""
     return read_card(folder, "dataset")
@@ -102,7 +115,8 @@ def _row(item: Item, stored: tuple[bytes, str]) -> dict[str, Any]:
         "split": item.split,
         "label": None if item.split == "test" else item.label,
         **item.subgroups,
-        "source_uri": item.source_uri,
+        # Rows may stand in the order of their labels, so a test row's place would tell its label: sealed, too.
+        "source_uri": None if item.split == "test" else item.source_uri,
     }
 
 

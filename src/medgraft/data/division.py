@@ -10,12 +10,13 @@ from medgraft.params import Split
 def split_of_rows(rows: Sequence[Row], split: Split, classes: int) -> list[str]:
     """A split for every row.
 
-    Unlabelled rows go to `unlabelled`. A group with a row that the source has put somewhere follows it whole.
-    The rest is divided; when the source names a test split but no validation, validation is `split.validation` of
-    its train part. No row is added to an official test or validation split.
+    Rows without a label, or that the source itself calls `unlabelled`, go to `unlabelled`. A group with a row that
+    the source has put somewhere follows it whole, so rows without a word of their own may join an official test.
+    The other groups are divided; when the source names a test split but no validation, validation is
+    `split.validation` of its train part. No other group is added to an official test or validation split.
     """
-    labelled = [row for row in rows if row.label is not None]
-    official = {row.group: row.record.split for row in labelled if row.record.split not in (None, "unlabelled")}
+    labelled = [row for row in rows if row.label is not None and row.record.split != "unlabelled"]
+    official = {row.group: row.record.split for row in rows if row.record.split not in (None, "unlabelled")}
     named = set(official.values())
     shares = {"train": 1 - split.validation - split.test, "validation": split.validation, "test": split.test}
     if "test" in named and "validation" not in named:
@@ -27,7 +28,8 @@ def split_of_rows(rows: Sequence[Row], split: Split, classes: int) -> list[str]:
     counts = label_counts([r.group for r in free], [_label(r) for r in free], classes)
     chosen: dict[str, str] = {group: name for group, name in official.items() if name is not None}
     chosen |= divide(counts, shares, split.seed)
-    return ["unlabelled" if row.label is None else chosen[row.group] for row in rows]
+    usable = [row.label is not None and row.record.split != "unlabelled" for row in rows]
+    return [chosen[row.group] if use else "unlabelled" for row, use in zip(rows, usable, strict=True)]
 
 
 def _label(row: Row) -> int:

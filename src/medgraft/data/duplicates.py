@@ -1,7 +1,7 @@
 """Exact duplicates: the same pixels in several rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medgraft.data.readers import Record
 from medgraft.errors import UserError
@@ -25,6 +25,7 @@ class Resolved:
     duplicates: list[tuple[str, str]]
     conflicts: list[tuple[str, str]]
     merged_groups: int
+    aliases: dict[str, list[str]]
 
 
 def resolve(rows: Sequence[Row]) -> Resolved:
@@ -51,12 +52,16 @@ def resolve(rows: Sequence[Row]) -> Resolved:
             conflicts += [(row.record.reference, f"the same pixels carry different labels ({others})") for row in same]
             continue
         first = min(same, key=lambda row: (row.label is None, row.record.split is None))  # the first of the best known
-        kept.append(first)
+        placed = next((row.record.split for row in same if row.record.split not in (None, "unlabelled")), None)
+        kept.append(replace(first, record=replace(first.record, split=placed or first.record.split)))
         duplicates += [(row.record.reference, first.record.reference) for row in same if row is not first]
     groups = [_root(parent, row.group) for row in kept]
     merged = len({row.group for row in kept}) - len(set(groups))
     rows_out = [Row(row.record, row.image_id, row.label, group) for row, group in zip(kept, groups, strict=True)]
-    return Resolved(rows_out, duplicates, conflicts, merged)
+    aliases: dict[str, list[str]] = {}
+    for member in sorted(parent):
+        aliases.setdefault(_root(parent, member), []).append(member)
+    return Resolved(rows_out, duplicates, conflicts, merged, aliases)
 
 
 def check_official(rows: Sequence[Row]) -> None:

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from medgraft.data.dataset import dataset_card, read_rows
+from medgraft.data.dataset import dataset_card, patients, read_rows
 from medgraft.errors import UserError
 
 
@@ -14,7 +12,7 @@ def exposure(folder: Path, splits: list[str]) -> dict[str, Any]:
     rows = read_rows(folder, splits)
     return {
         "key_id": dataset_card(folder)["key_id"],
-        "groups": sorted(rows["group_id"].unique()),
+        "groups": sorted(patients(folder, splits)),
         "images": sorted(rows["image_id"]),
     }
 
@@ -27,11 +25,11 @@ def refuse_overlap(name: str, exposed: dict[str, Any], folder: Path) -> None:
             f"initialization '{name}' was trained on a dataset with group key {exposed['key_id']}, this one has "
             f"{card['key_id']}: overlap of patients cannot be checked; ingest both with the same group key"
         )
-    judged = read_rows(folder, ["validation", "test"])
-    groups = judged.filter(pl.col("group_id").is_in(exposed["groups"]))
-    images = judged.filter(pl.col("image_id").is_in(exposed["images"]))
-    if len(groups) or len(images):
+    judged = ["validation", "test"]
+    groups = patients(folder, judged) & set(exposed["groups"])
+    images = set(read_rows(folder, judged)["image_id"]) & set(exposed["images"])
+    if groups or images:
         raise UserError(
-            f"initialization '{name}' has seen {groups['group_id'].n_unique()} patients and {len(images)} images of "
+            f"initialization '{name}' has seen {len(groups)} patients and {len(images)} images of "
             "this dataset's validation or test split, so every figure would leak; remove them from its source set"
         )

@@ -1,5 +1,6 @@
 """How often a test set has been opened: an entry an evaluation, in the durable store, never removed."""
 
+import re
 from dataclasses import dataclass
 
 from medgraft.store import Store
@@ -27,5 +28,7 @@ def record_opening(store: Store, test_set: str, evaluation: str) -> Opening:
 
 
 def _entries(store: Store, test_set: str) -> list[str]:
-    numbered = [(int(store.read_text("ledger", test_set, name) or 0), name) for name in store.names("ledger", test_set)]
+    # A kill may leave a half-written sibling behind: only names that are fingerprints count.
+    names = [name for name in store.names("ledger", test_set) if re.fullmatch("[0-9a-f]{32}", name)]
+    numbered = [(int(store.read_text("ledger", test_set, name) or 0), name) for name in names]
     return [name for _, name in sorted(numbered)]

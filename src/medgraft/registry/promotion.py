@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import polars as pl
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.pyfunc import PyFuncModel
@@ -61,10 +60,12 @@ def download_champion(client: MlflowClient, model_name: str, version: str, folde
     return Champion(version, Path(path))
 
 
-def incomparable(champion: Champion, card: Card, classes: Sequence[str], test: pl.DataFrame) -> list[str]:
+def incomparable(
+    champion: Champion, card: Card, classes: Sequence[str], groups: set[str], images: set[str]
+) -> list[str]:
     """Why the champion's figures on this test split would mean nothing; empty if they do.
 
-    `card` is the dataset's, `test` its test rows (`group_id`, `image_id`).
+    `card` is the dataset's; `groups` and `images` are the ids of its test split.
     """
     who = f"the champion (version {champion.version})"
     if champion.foreign:
@@ -80,11 +81,10 @@ def incomparable(champion: Champion, card: Card, classes: Sequence[str], test: p
             f"{card['key_id']}: overlap with this test set cannot be checked"
         )
     else:
-        patients = test.filter(pl.col("group_id").is_in(training["groups"]))["group_id"].n_unique()
-        images = len(test.filter(pl.col("image_id").is_in(training["images"])))
-        if patients or images:
+        seen, copies = len(groups & set(training["groups"])), len(images & set(training["images"]))
+        if seen or copies:
             reasons.append(
-                f"{who} was trained on {patients} patients and {images} images of this test set, so it would look "
+                f"{who} was trained on {seen} patients and {copies} images of this test set, so it would look "
                 "better here than it is; compare on patients new to both"
             )
     return reasons

@@ -14,6 +14,7 @@ BASE = (
     "seeds.py",
     "store.py",
     "stages/__init__.py",
+    "stages/agreement.py",
     "stages/running.py",
 )
 

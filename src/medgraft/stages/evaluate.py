@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from medgraft.artifacts import fingerprint, read_card, read_json, write_card, write_json
+from medgraft.artifacts import Card, fingerprint, read_card, read_json, write_card, write_json
 from medgraft.code_version import code_version
 from medgraft.data.dataset import dataset_card, read_rows, read_sealed
 from medgraft.errors import UserError
@@ -23,6 +23,7 @@ from medgraft.networks.cost import mac_count, parameter_count
 from medgraft.networks.network import WEIGHTS, load_network
 from medgraft.params import Evaluation
 from medgraft.stages import STAGES
+from medgraft.stages.agreement import require_candidate, require_dataset
 from medgraft.stages.running import produce
 from medgraft.store import Store
 
@@ -38,15 +39,24 @@ def run(plan: Path, dataset: Path, sealed: Path, candidates: Path, evaluation: P
     names: list[str] = item["candidates"]
     settings = Evaluation(**{key: item[key] for key in Evaluation.model_fields})
     card = dataset_card(dataset)
-    made_from = {"dataset": card["fingerprint"], "sealed": read_card(sealed, "sealed")["fingerprint"]}
-    made_from |= {name: read_card(candidates / name, "candidate")["fingerprint"] for name in names}
+    labels = read_card(sealed, "sealed")
+    if labels["made_from"].get("dataset") != card["fingerprint"]:
+        raise UserError(f"{sealed} does not hold the labels of {dataset}; both come from one `medgraft ingest`")
+    require_dataset(plan, card)
+    made_from = {"dataset": card["fingerprint"], "sealed": labels["fingerprint"]}
+    for name in names:
+        fitted = read_card(candidates / name, "candidate")
+        require_candidate(plan, fitted)
+        made_from[name] = fitted["fingerprint"]
     matters = settings.model_dump() | {"candidates": names}
     print_ = fingerprint("evaluation", matters, made_from, code_version(STAGES["evaluate"].code))
 
     def build(folders: dict[str, Path]) -> None:
         _build(folders["evaluation"], print_, made_from, settings, names, dataset, sealed, candidates, store)
 
-    return produce({"evaluation": evaluation}, {"evaluation": print_}, store, build)
+    outcome = produce({"evaluation": evaluation}, {"evaluation": print_}, store, build)
+    _refresh_ledger(evaluation, print_, dataset, candidates, names, card, store)
+    return outcome
 
 
 def _build(
@@ -92,18 +102,38 @@ def _build(
     _write_predictions(folder, found, [validation, test], read)
     curves = {name: facts["curve"] for name, facts in metrics["candidates"].items()}
     write_plots(folder / "plots", found, selection.winner, test, read, by, card["classes"], curves)
-    cost = {c.name: latency(load_network(c.folder)) for c in found}
-    write_json(folder / "cost.json", cost)
+    write_json(folder / "cost.json", {c.name: latency(load_network(c.folder)) for c in found})
+    write_card(folder, "evaluation", print_, made_from, winner=selection.winner, warnings=card["warnings"])
+    _report(folder, dataset, [c.card for c in found])
+
+
+def _refresh_ledger(
+    evaluation: Path,
+    print_: str,
+    dataset: Path,
+    candidates: Path,
+    names: Sequence[str],
+    card: Card,
+    store: Store,
+) -> None:
+    """A finished evaluation states how often its test set was opened *by now*, also when it is restored."""
+    opening = asdict(record_opening(store, card["test_set"], print_))
+    if read_json(evaluation / "ledger.json") != opening:
+        write_json(evaluation / "ledger.json", opening)
+        _report(evaluation, dataset, [read_card(candidates / name, "candidate") for name in names])
+
+
+def _report(folder: Path, dataset: Path, candidates: Sequence[Card]) -> None:
+    card = dataset_card(dataset)
     write_report(
         folder,
         quality=read_json(dataset / "quality.json"),
         dataset_card=card,
-        cost=cost,
-        ledger=asdict(opening),
-        provenance=_provenance(card, found, print_, made_from),
-        initializations={name: origin for c in found for name, origin in c.card["origins"].items()},
+        cost=read_json(folder / "cost.json"),
+        ledger=read_json(folder / "ledger.json"),
+        provenance=_provenance(card, candidates, read_card(folder, "evaluation")),
+        initializations={name: origin for c in candidates for name, origin in c["origins"].items()},
     )
-    write_card(folder, "evaluation", print_, made_from, winner=selection.winner, warnings=card["warnings"])
 
 
 def _metrics(
@@ -175,17 +205,16 @@ def _write_predictions(
     pl.concat(frames).write_parquet(folder / "predictions.parquet")
 
 
-def _provenance(
-    card: Mapping[str, Any], found: Sequence[Candidate], print_: str, made_from: Mapping[str, str]
-) -> list[dict[str, Any]]:
+def _provenance(card: Card, candidates: Sequence[Card], evaluation: Card) -> list[dict[str, Any]]:
     rows = [{"artifact": "dataset", "name": card["name"], "fingerprint": card["fingerprint"], "made_from": {}}]
     rows += [
         {
             "artifact": "candidate",
-            "name": c.name,
-            "fingerprint": c.card["fingerprint"],
-            "made_from": c.card["made_from"],
+            "name": c["name"],
+            "fingerprint": c["fingerprint"],
+            "made_from": c["made_from"],
         }
-        for c in found
+        for c in candidates
     ]
-    return [*rows, {"artifact": "evaluation", "name": "", "fingerprint": print_, "made_from": dict(made_from)}]
+    last = {key: evaluation[key] for key in ("fingerprint", "made_from")}
+    return [*rows, {"artifact": "evaluation", "name": "", **last}]

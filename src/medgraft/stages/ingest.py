@@ -10,7 +10,7 @@ import polars as pl
 
 from medgraft.artifacts import fingerprint, read_card, read_json, write_card, write_json
 from medgraft.code_version import code_version
-from medgraft.data.dataset import Item, write_shards
+from medgraft.data.dataset import Item, write_aliases, write_shards
 from medgraft.data.division import split_of_rows
 from medgraft.data.duplicates import Resolved, Row, check_official, resolve
 from medgraft.data.examination import Examination, examine_all, file_digests, read_file
@@ -22,6 +22,7 @@ from medgraft.data.scoring import scored_classes
 from medgraft.errors import UserError
 from medgraft.params import Dataset, Split
 from medgraft.stages import STAGES
+from medgraft.stages.agreement import asked
 from medgraft.stages.running import produce
 from medgraft.store import Store
 
@@ -47,9 +48,7 @@ def run(plan: Path, dataset: Path, sealed: Path, store: Store) -> str:
         [astuple(replace(record, file=None)), digest]
         for record, digest in zip(records, file_digests(records), strict=True)
     ]
-    matters = {
-        "dataset": settings.model_dump(exclude={"source", "group_key"}),
-        "split": split.model_dump(),
+    matters = asked(settings, split) | {
         "key_id": key.key_id,
         "content": fingerprint("source", content, {}, ""),
     }
@@ -101,13 +100,22 @@ def _pack(
         sizes,
     )
     write_json(folders["dataset"] / "quality.json", report)
+    hidden = {key.group_id(group): [key.group_id(o) for o in others] for group, others in resolved.aliases.items()}
+    write_aliases(folders["dataset"], hidden)
     test = sorted((i for i in items if i.split == "test"), key=lambda i: i.image_id)
     facts = _facts(items, settings, key, columns) | {
+        "asked": asked(settings, split),
         "channels": max(image.channels for image in kept),
         "test_set": fingerprint("test_set", [[i.image_id, i.label] for i in test], {}, ""),
     }
     write_card(folders["dataset"], "dataset", prints["dataset"], {}, **facts)
-    labels = pl.DataFrame({"image_id": [i.image_id for i in test], "label": [i.label for i in test]})
+    labels = pl.DataFrame(
+        {
+            "image_id": [i.image_id for i in test],
+            "label": [i.label for i in test],
+            "source_uri": [i.source_uri for i in test],
+        }
+    )
     labels.write_parquet(folders["sealed"] / "labels.parquet")
     write_card(folders["sealed"], "sealed", prints["sealed"], {"dataset": prints["dataset"]})
 

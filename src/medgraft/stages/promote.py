@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from medgraft.artifacts import Card, read_card, read_json
-from medgraft.data.dataset import read_rows
+from medgraft.data.dataset import patients, read_rows
 from medgraft.errors import UserError, raise_all
 from medgraft.evaluation.arrays import Floats
 from medgraft.evaluation.figures import macro_figure
@@ -99,7 +99,7 @@ def _gate(
     difference = None
     if champion is not None:
         test = read_rows(dataset, ["test"])
-        against = incomparable(champion, card, metrics["classes"], test)
+        against = incomparable(champion, card, metrics["classes"], patients(dataset, ["test"]), set(test["image_id"]))
         if not against:
             difference = _difference(metrics, dataset, evaluation, champion)
     gate = promotion_gate(lower, settings.gate.minimum, difference, settings.gate.margin)

@@ -14,6 +14,7 @@ from medgraft.params import Dataset, Evaluation, Params, Settings, Split, Study
 from medgraft.pretraining import methods
 from medgraft.transfer import StrategySettings, strategies
 
+RESERVED_NAMES = ("dataset", "sealed")  # keys of `made_from` beside the names of candidates and initializations
 RESERVED = ("image", "image_id", "group_id", "split", "label", "labels", "masks", "source_uri")
 
 
@@ -43,6 +44,12 @@ def resolve(path: Path, overrides: Sequence[str]) -> Resolved:
     if "reader" in dataset:
         reader, found = _settings(readers, dataset["reader"], "type", "dataset.reader")
         problems += found
+    problems += [
+        f"{block}.{name}: the name is taken; choose another"
+        for block in made
+        for name in RESERVED_NAMES
+        if name in _mapping(raw, block)
+    ]
     names = list(_mapping(raw, "initializations"))
     problems += [p for name, c in made["candidates"].items() for p in _unknown_sources(name, c, names)]
     problems += _dataset_checks(validate(Dataset, dataset)[0], reader)

@@ -14,6 +14,7 @@ from medgraft.networks.initialization import EXPOSED, Initialization, read_initi
 from medgraft.networks.network import save_network
 from medgraft.params import Study
 from medgraft.stages import STAGES
+from medgraft.stages.agreement import require_dataset, trained_by
 from medgraft.stages.running import produce
 from medgraft.store import Store
 from medgraft.training.data import TrainingData, training_data
@@ -36,13 +37,14 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
     settings: StrategySettings = strategy.settings(**item["settings"])
     study = Study(**item["study"])
     data = training_data(dataset)
+    require_dataset(plan, data.card)
     sources = {source: read_initialization(initializations / source) for source in settings.sources}
     exposed = _exposed(sources, initializations, dataset)
     made_from = {"dataset": data.card["fingerprint"]} | {s: i.fingerprint for s, i in sources.items()}
     matters = {
         "name": name,
         "settings": settings.model_dump(),
-        "study": study.model_dump(exclude={"device", "workers"}),
+        "study": trained_by(study),
     }
     print_ = fingerprint("candidate", matters, made_from, code_version(STAGES["transfer"].code))
 
@@ -53,7 +55,7 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
         facts: list[dict[str, Any]] = []
         for fraction, seed in pairs:
             rows = data.fraction(fraction, seed)
-            key = f"{print_}-{fraction:g}-{seed}"
+            key = f"{print_}-{fraction!r}-{seed}"
             title = f"{name} · {fraction:.0%} of labels · seed {seed}"
             fitted = strategy.fit(_run(sources, data, rows, study, seed, title, store, key), settings)
             fits.append(fitted)
@@ -73,6 +75,7 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
             initializations={source: made.fingerprint for source, made in sources.items()},
             origins={source: asdict(made.origin) for source, made in sources.items()},
             settings=settings.model_dump(),
+            study=trained_by(study),
             fits=facts,
             warnings=data.card["warnings"],
         )

@@ -67,6 +67,7 @@ def fit(
 
     Raises `RuntimeError` if anything in `frozen` has changed by a bit.
     """
+    key = f"{key}-{_where(compute)}"
     with tempfile.TemporaryDirectory() as scratch:
         finished = Path(scratch) / "run"
         if store.get(key, finished):
@@ -94,6 +95,9 @@ def _train(
 ) -> Fitted:
     classes = len(network.spec.classes)
     weights = class_weights(train.labels, classes) if recipe.imbalance == "weighted" else torch.ones(classes)
+    if recipe.imbalance == "none":  # a weighted loss sees balanced classes; a plain one starts at their frequencies
+        with torch.no_grad():
+            network.classifier.bias.copy_(-class_weights(train.labels, classes).log())
     module = Classifier(network, recipe, weights, frozen)
     trainer = _trainer(recipe, [Progress(title, compute.say), SaveChunk(checkpoints)], compute)
 
@@ -115,13 +119,11 @@ def _train(
 
 def _trainer(recipe: Recipe, callbacks: list[pl.Callback], compute: Compute) -> pl.Trainer:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    cuda = torch.cuda.is_available() if compute.device == "auto" else compute.device == "cuda"
     return pl.Trainer(
-        accelerator="cuda" if cuda else "cpu",
+        accelerator=_device(compute),
         devices=1,
         precision=recipe.precision,
         max_epochs=recipe.chunks,
-        gradient_clip_val=1.0,
         deterministic=True,
         reload_dataloaders_every_n_epochs=1,
         num_sanity_val_steps=0,
@@ -131,6 +133,16 @@ def _trainer(recipe: Recipe, callbacks: list[pl.Callback], compute: Compute) -> 
         enable_model_summary=False,
         callbacks=callbacks,
     )
+
+
+def _device(compute: Compute) -> str:
+    cuda = torch.cuda.is_available() if compute.device == "auto" else compute.device == "cuda"
+    return "cuda" if cuda else "cpu"
+
+
+def _where(compute: Compute) -> str:
+    """Sums depend on the device and on how many threads share them: a run goes on only where its bits repeat."""
+    return "cuda" if _device(compute) == "cuda" else f"cpu{torch.get_num_threads()}"
 
 
 def _whole(images: Images) -> DataLoader[tuple[Tensor, ...]]:

@@ -61,7 +61,9 @@ class Classifier(pl.LightningModule):
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(derive("forward", self.recipe.seed, self.global_step))
             logits = self.network(self.network.preprocess.normalise(views))
-        loss = functional.cross_entropy(logits, labels, weight=self.class_weights)
+        # Not `weight=`: that divides by the weights of the batch, so that a batch without the rare class would count
+        # as much as one with it, and the prior that is learned would not be the one taken back later.
+        loss = (functional.cross_entropy(logits, labels, reduction="none") * self.class_weights[labels]).mean()
         self._train_losses.append(loss.detach())
         return loss
 

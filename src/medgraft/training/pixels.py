@@ -12,11 +12,13 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from medgraft.artifacts import fingerprint, read_json
+from medgraft.code_version import code_version
 from medgraft.data.dataset import dataset_card, read_images
 from medgraft.data.images import decode
 from medgraft.errors import UserError
 from medgraft.networks.preprocess import Preprocess
 
+CODE = ("data/images.py", "networks/preprocess.py", "training/pixels.py")
 BLOCK = 1 << 24  # bytes a checksum step
 
 
@@ -35,7 +37,7 @@ def open_pixels(dataset: Path, image_size: int, cache: Path) -> Pixels:
     A store made from other images, or damaged since, is made anew.
     """
     card = dataset_card(dataset)
-    key = fingerprint("pixels", {"image_size": image_size}, {"dataset": card["fingerprint"]}, "2")
+    key = fingerprint("pixels", {"image_size": image_size}, {"dataset": card["fingerprint"]}, code_version(CODE))
     data, facts = cache / f"{key}.npy", cache / f"{key}.json"
     if not _intact(data, facts):
         _make(dataset, card["channels"], image_size, data, facts)

@@ -1,0 +1,36 @@
+"""Whether an artifact was made as the plan asks: what is compared must be what params.yaml says."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from medgraft.artifacts import Card, read_json
+from medgraft.errors import UserError
+from medgraft.params import Dataset, Split, Study
+
+
+def asked(dataset: Dataset, split: Split) -> dict[str, Any]:
+    """What decides a dataset besides its content: not where it lies, nor the secret."""
+    return {"dataset": dataset.model_dump(exclude={"source", "group_key"}), "split": split.model_dump()}
+
+
+def trained_by(study: Study) -> dict[str, Any]:
+    """What of the study decides a candidate: not where it computes."""
+    return study.model_dump(exclude={"device", "workers"})
+
+
+def require_dataset(plan: Path, card: Card) -> None:
+    """Raise `UserError` when the dataset was ingested by other settings than the plan's."""
+    item = read_json(plan / "dataset.json")
+    if card["asked"] != asked(Dataset(**item["dataset"]), Split(**item["split"])):
+        raise UserError("the dataset was ingested by other settings than the plan's; run `medgraft ingest`")
+
+
+def require_candidate(plan: Path, card: Card) -> None:
+    """Raise `UserError` when the candidate was fitted by other settings than the plan's."""
+    name = card["name"]
+    item: Mapping[str, Any] = read_json(plan / "candidates" / f"{name}.json")
+    if card["settings"] != item["settings"] or card["study"] != trained_by(Study(**item["study"])):
+        raise UserError(
+            f"candidate '{name}' was fitted by other settings than the plan's; run `medgraft transfer {name}`"
+        )
