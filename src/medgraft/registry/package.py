@@ -19,10 +19,10 @@ from PIL import Image
 
 from medgraft.artifacts import read_json, write_json
 from medgraft.data.overlap import exposure
+from medgraft.networks.export import INPUT, export
 from medgraft.networks.initialization import EXPOSED
 from medgraft.networks.network import SPEC, WEIGHTS, load_network
 from medgraft.registry.card import model_card
-from medgraft.registry.export import INPUT, export
 from medgraft.registry.winner import Winner
 
 ONNX, MODEL_CARD, PACKAGE, TRAINING_GROUPS = "model.onnx", "model_card.md", "package.json", "training_groups.json"

@@ -10,7 +10,7 @@ from mlflow.pyfunc import PyFuncModel
 from numpy.typing import NDArray
 
 from medgraft.data.dataset import read_images
-from medgraft.registry.export import INPUT
+from medgraft.networks.export import INPUT
 
 IMAGES_A_REQUEST = 64
 

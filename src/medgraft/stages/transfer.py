@@ -20,7 +20,7 @@ from medgraft.store import Store
 from medgraft.training.data import TrainingData, training_data
 from medgraft.training.fitting import Compute, Fitted
 from medgraft.training.pixels import open_pixels
-from medgraft.training.prediction import predict
+from medgraft.training.prediction import predict, predict_packaged
 from medgraft.training.stream import Images
 from medgraft.transfer import Run, StrategySettings, strategies
 
@@ -60,8 +60,9 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
             fitted = strategy.fit(_run(sources, data, rows, study, seed, title, store, key), settings)
             fits.append(fitted)
             facts.append(_facts(fraction, seed, rows, fitted))
-        save_network(fits[pairs.index((1.0, study.seeds[0]))].network, folder)
-        _write_predictions(folder, pairs, fits, dataset)
+        packaged = pairs.index((1.0, study.seeds[0]))
+        save_network(fits[packaged].network, folder)
+        _write_predictions(folder, pairs, fits, packaged, dataset)
         _write_history(folder, pairs, fits)
         if exposed:
             write_json(folder / EXPOSED, exposed)
@@ -114,10 +115,14 @@ def _facts(fraction: float, seed: int, rows: pl.DataFrame, fitted: Fitted) -> di
     }
 
 
-def _write_predictions(folder: Path, pairs: Sequence[tuple[float, int]], fits: Sequence[Fitted], dataset: Path) -> None:
+def _write_predictions(
+    folder: Path, pairs: Sequence[tuple[float, int]], fits: Sequence[Fitted], packaged: int, dataset: Path
+) -> None:
     def frames() -> Iterator[pl.DataFrame]:
         for split in ("validation", "test"):
             ids, all_logits = predict([fitted.network for fitted in fits], dataset, [split])
+            served, all_logits[packaged] = predict_packaged(fits[packaged].network, dataset, [split])
+            assert served == ids
             for (fraction, seed), logits in zip(pairs, all_logits, strict=True):
                 yield pl.DataFrame({"image_id": ids, "logits": logits.tolist()}).select(
                     pl.lit(fraction, pl.Float64).alias("fraction"),

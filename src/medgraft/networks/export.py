@@ -1,4 +1,4 @@
-"""A trained network as one ONNX file: image as decoded → calibrated probabilities."""
+"""A trained network as one ONNX file: image as decoded → logits, or calibrated probabilities."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch.export import Dim
 
 from medgraft.networks.network import Network
 
-INPUT, OUTPUT = "image", "probabilities"
+INPUT, OUTPUT, LOGITS = "image", "probabilities", "logits"
 OPSET = 18
 LARGEST_SIDE = 65_535
 TRACED = (1, 80, 70, 3)  # the shape traced, of which height and width stay open: unequal, and not what is resized to
@@ -31,21 +31,37 @@ class Calibrated(nn.Module):
         return torch.softmax(logits / self.temperature, dim=1)
 
 
-def export(network: Network, temperature: float, path: Path) -> None:
-    """Write `network`, calibrated, to `path`: weights inside, and the same bytes for the same network.
+class Uncalibrated(nn.Module):
+    """Preprocessing and network: the same graph, one step shorter."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        """uint8 [1, height, width, 3] → logits float32 [1, classes]."""
+        logits: Tensor = self.network(self.network.preprocess(image))
+        return logits
+
+
+def export(network: Network, temperature: float | None, path: Path) -> None:
+    """Write `network` to `path`: weights inside, and the same bytes for the same network.
+
+    With a temperature it gives calibrated probabilities, with None logits.
 
     The exporter's notes (stack traces with file paths, names of the tracing, its own version) are left out: they
     tell where the file was made, not what it computes.
     """
-    calibrated = Calibrated(network.eval(), temperature).eval()
+    network.eval()
+    graph = Uncalibrated(network) if temperature is None else Calibrated(network, temperature)
     sides = {1: Dim("height", min=1, max=LARGEST_SIDE), 2: Dim("width", min=1, max=LARGEST_SIDE)}
     program = torch.onnx.export(
-        calibrated,
+        graph.eval(),
         (torch.zeros(TRACED, dtype=torch.uint8),),
         dynamo=True,
         dynamic_shapes=(sides,),
         input_names=[INPUT],
-        output_names=[OUTPUT],
+        output_names=[LOGITS if temperature is None else OUTPUT],
         opset_version=OPSET,
         verbose=False,
     )

@@ -11,15 +11,15 @@ import torch
 from google.protobuf.message import Message
 from tests.registry.study import TEMPERATURE, Study
 
+from medgraft.networks.export import Calibrated
 from medgraft.networks.network import load_network
-from medgraft.registry.export import Calibrated
 
 SIZES = [(1, 1), (1, 300), (300, 1), (2, 3), (63, 65), (64, 64), (64, 100), (80, 70), (500, 333)]
 AGAIN = """
 import sys
 from pathlib import Path
 from medgraft.networks.network import load_network
-from medgraft.registry.export import export
+from medgraft.networks.export import export
 export(load_network(Path(sys.argv[1])), float(sys.argv[2]), Path(sys.argv[3]))
 """
 
