@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from medgraft.artifacts import fingerprint, read_card, read_json, write_card, write_json
@@ -118,11 +119,13 @@ def _facts(fraction: float, seed: int, rows: pl.DataFrame, fitted: Fitted) -> di
 def _write_predictions(
     folder: Path, pairs: Sequence[tuple[float, int]], fits: Sequence[Fitted], packaged: int, dataset: Path
 ) -> None:
+    splits = ("validation", "test")
+    served = dict(zip(*predict_packaged(fits[packaged].network, dataset, splits), strict=True))
+
     def frames() -> Iterator[pl.DataFrame]:
-        for split in ("validation", "test"):
+        for split in splits:
             ids, all_logits = predict([fitted.network for fitted in fits], dataset, [split])
-            served, all_logits[packaged] = predict_packaged(fits[packaged].network, dataset, [split])
-            assert served == ids
+            all_logits[packaged] = np.stack([served[image_id] for image_id in ids])
             for (fraction, seed), logits in zip(pairs, all_logits, strict=True):
                 yield pl.DataFrame({"image_id": ids, "logits": logits.tolist()}).select(
                     pl.lit(fraction, pl.Float64).alias("fraction"),
