@@ -65,3 +65,14 @@ def test_preprocess_resizes_as_pillow_does() -> None:
     assert torch.equal(
         Preprocess(16, HALF, HALF)(torch.zeros(1, 8, 8, 1, dtype=torch.uint8)), -torch.ones(1, 3, 16, 16)
     )
+
+
+def test_attention_counts_in_macs() -> None:
+    # By hand, ViT-Ti/16 at 224 px: 196 patches + cls, width 192, 12 blocks; torch's fused attention would count as 0.
+    tokens, width, depth = 197, 192, 12
+    patches = 196 * width * 16 * 16 * 3
+    block = tokens * width * 12 * width + 2 * tokens * tokens * width
+    network = new_network(
+        spec("vit_tiny_patch16_224", 224), dict(create_backbone("vit_tiny_patch16_224", 224).state_dict()), seed=0
+    )
+    assert mac_count(network) == patches + depth * block + width * 2

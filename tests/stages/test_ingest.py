@@ -12,8 +12,10 @@ from PIL import Image, PngImagePlugin
 from tests.data.sources import CLASSES, Ingested, Row, encoded, noise, run_ingest, write_images, write_table
 from tests.shared import shared_data
 
-from medgraft.data.dataset import read_images, read_rows, read_sealed
+from medgraft.data.dataset import patients, read_images, read_rows, read_sealed
+from medgraft.data.identity import group_key
 from medgraft.data.images import decode, examine
+from medgraft.data.overlap import exposure
 from medgraft.data.phantom import write_phantoms
 from medgraft.errors import UserError
 from medgraft.stages import ingest
@@ -205,6 +207,11 @@ def test_patients_who_share_an_image_stay_together(source: Path, rows: list[Row]
     assert found.quality["merged_groups"] == 5
     assert len(found.quality["duplicates"]) == 5
     assert _splits_of_groups(found).to_list() == [1] * 105
+    # All 110 patients are still known by their own ids, so that weights that saw one of them can be told.
+    splits = ["train", "validation", "test"]
+    key = group_key("public")
+    assert patients(found.dataset, splits) == {key.group_id(row["patient"]) for row in rows}
+    assert len(exposure(found.dataset, splits)["groups"]) == 110
 
 
 def test_a_class_that_is_missing_or_too_rare_fails(source: Path, rows: list[Row], tmp_path: Path) -> None:
