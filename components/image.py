@@ -1,4 +1,4 @@
-"""The image that components name until a node-pool policy names one by digest: what the Dockerfile builds."""
+"""The image that components name until a node-pool policy names one by digest."""
 
 from importlib.metadata import version
 

@@ -7,7 +7,7 @@ from components.image import IMAGE
 from kfp import dsl
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)  # type: ignore[untyped-decorator]
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
 def gather(names: list[str], artifacts: dsl.Input[list[dsl.Artifact]], folder: dsl.Output[dsl.Artifact]) -> None:
     """Join artifacts into one folder, each under the name it carries.
 

@@ -12,15 +12,15 @@ from kfp import dsl
 
 from pipelines.gather import gather
 
-Placed = Callable[[Any], Any]
+Placed = Callable[[dsl.PipelineTask], dsl.PipelineTask]
 # Of what resumes from the store: a preempted pod costs a chunk of steps at most.
 RETRY = {"num_retries": 3, "backoff_duration": "60s", "backoff_factor": 2.0}
 
 
-def initializations(placed: Placed) -> Any:  # noqa: ANN401
+def initializations(placed: Placed) -> Callable[..., Any]:
     """pretrain for every name; `placed` puts each task on its nodes."""
 
-    @dsl.pipeline(name="initializations", description="Every initialization of the plan.")  # type: ignore[untyped-decorator]
+    @dsl.pipeline(name="initializations", description="Every initialization of the plan.")
     def all_initializations(plan: dsl.Input[dsl.Artifact], names: list[str], store: str) -> dsl.Artifact:
         with dsl.ParallelFor(items=names, name="for-each-initialization") as name:
             task = placed(pretrain(plan=plan, name=name, store=store)).set_retry(**RETRY)
@@ -30,10 +30,10 @@ def initializations(placed: Placed) -> Any:  # noqa: ANN401
     return all_initializations
 
 
-def candidates(placed: Placed) -> Any:  # noqa: ANN401
+def candidates(placed: Placed) -> Callable[..., Any]:
     """transfer for every name; `placed` puts each task on its nodes."""
 
-    @dsl.pipeline(name="candidates", description="Every candidate of the plan.")  # type: ignore[untyped-decorator]
+    @dsl.pipeline(name="candidates", description="Every candidate of the plan.")
     def all_candidates(
         plan: dsl.Input[dsl.Artifact],
         names: list[str],

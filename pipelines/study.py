@@ -1,5 +1,6 @@
 """The pipeline: the same six stages that dvc.yaml runs, in containers."""
 
+from collections.abc import Callable
 from typing import Any
 
 from components.evaluate.component import evaluate
@@ -12,7 +13,7 @@ from pipelines.loops import candidates, initializations
 from pipelines.policy import Policy, place
 
 
-def uncached(task: Any) -> Any:  # noqa: ANN401  (kfp has no types)
+def uncached(task: dsl.PipelineTask) -> dsl.PipelineTask:
     """Kubeflow's cache off: the store decides what is finished.
 
     That cache knows an input by name and an image by the text that names it. Whether a folder of images, a weights
@@ -21,20 +22,20 @@ def uncached(task: Any) -> Any:  # noqa: ANN401  (kfp has no types)
     return task.set_caching_options(False)
 
 
-def study(policy: Policy | None = None) -> Any:  # noqa: ANN401
+def study(policy: Policy | None = None) -> Callable[..., Any]:
     """The pipeline, placed by `policy`; neutral, with the image by its tag, without one."""
 
-    def placed(task: Any) -> Any:  # noqa: ANN401
+    def placed(task: dsl.PipelineTask) -> dsl.PipelineTask:
         if policy is not None:
             place(task, task.component_spec.name, policy)
         return uncached(task)
 
     every_initialization, every_candidate = initializations(placed), candidates(placed)
 
-    @dsl.pipeline(  # type: ignore[untyped-decorator]
+    @dsl.pipeline(
         name="medgraft", description="From a folder of medical images to one compact, calibrated, registered model."
     )
-    def medgraft(params: str, source: str, tracking_uri: str, store: str, overrides: list[str] = []) -> None:  # noqa: B006
+    def medgraft(params: str, source: str, tracking_uri: str, store: str, overrides: list[str] = []) -> None:  # noqa: B006  (kfp reads it as the default)
         """Six stages: plan, ingest, pretrain, transfer, evaluate, register.
 
         Args:

@@ -5,7 +5,7 @@ from kfp import dsl
 from components.image import IMAGE
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)  # type: ignore[untyped-decorator]
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
 def evaluate(
     plan: dsl.Input[dsl.Artifact],
     dataset: dsl.Input[dsl.Artifact],

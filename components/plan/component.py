@@ -7,14 +7,14 @@ from kfp import dsl
 from components.image import IMAGE
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)  # type: ignore[untyped-decorator]
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
 def plan(
     params: str,
     overrides: list[str],
     source: str,
     tracking_uri: str,
     plan: dsl.Output[dsl.Artifact],
-) -> NamedTuple("Names", [("initializations", list), ("candidates", list)]):  # type: ignore[valid-type]
+) -> NamedTuple("Names", [("initializations", list), ("candidates", list)]):  # type: ignore[valid-type]  # kfp's way: it copies this function's text alone
     """Check everything at once and write one file for every stage, initialization and candidate.
 
     Args:

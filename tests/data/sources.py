@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
 from medgraft.artifacts import read_json, write_card, write_json
+from medgraft.data.dataset import read_rows
 from medgraft.params import Dataset, Split
 from medgraft.stages import ingest
 from medgraft.store import Store
@@ -96,3 +98,13 @@ def example(folder: Path) -> Ingested:
         row |= {"site": "AB"[number % 2], "age": str(20 + number) if number % 3 else "", "dose": f"{number}.5"}
     write_table(folder, rows)
     return run_ingest(folder, folder / "out", {"subgroups": ["site", "age", "dose"]})
+
+
+def splits_of_groups(ingested: Ingested) -> pl.Series:
+    """In how many splits each group lies."""
+    return read_rows(ingested.dataset).group_by("group_id").agg(pl.col("split").n_unique())["split"]
+
+
+def folder_bytes(*folders: Path) -> bytes:
+    """Every byte of every file in the folders."""
+    return b"\n".join(p.read_bytes() for folder in folders for p in sorted(folder.rglob("*")) if p.is_file())

@@ -155,7 +155,10 @@ def test_recalibration_solves_its_equations(seed: int, n: int, log_scale: float)
 def test_recalibration_without_finite_answer() -> None:
     separated = calibration.recalibration(np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.3, 0.9]))
     assert separated.slope is None
+    # With the slope held at 1 there is an answer: two of four outcomes are expected.
     assert separated.intercept is not None
+    logits = np.log([0.1 / 0.9, 0.3 / 0.7, 0.3 / 0.7, 0.9 / 0.1])
+    assert expit(separated.intercept + logits).sum() == pytest.approx(2)
     reversed_ = calibration.recalibration(np.array([1, 0]), np.array([0.1, 0.9]))
     assert reversed_.slope is None
     constant = calibration.recalibration(np.array([0, 1, 1, 1]), np.full(4, 0.5))

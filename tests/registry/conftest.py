@@ -1,23 +1,14 @@
-"""A study, its package and a real MLflow server, each made once for all tests of the registry."""
+"""A study and its package, each made once for all tests of the registry."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.registry.study import Study, make_study
-from tests.servers import shared_mlflow_server
 
 from medgraft.registry.package import CONTENT, Release, write_package
 from medgraft.registry.winner import Winner, read_winner
 
 RELEASE = Release(model_name="nodules", max_pixels=1_000_000, openings=3, fingerprint="f" * 32)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # it would win over the URI given here
-        yield shared_mlflow_server()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import base64
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 import requests
 from mlflow import MlflowClient
 from tests.registry.study import Study, make_study
-from tests.servers import free_port, model_server, shared_mlflow_server
+from tests.servers import free_port, model_server
 
 from medgraft.artifacts import read_json, write_json
 from medgraft.data.dataset import read_images
@@ -21,13 +20,6 @@ from medgraft.errors import UserError
 from medgraft.registry.server import connect
 from medgraft.stages import promote, register
 from medgraft.store import Store
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # it would win over the URI given here
-        yield shared_mlflow_server()
 
 
 @pytest.fixture(scope="module")

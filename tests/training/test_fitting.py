@@ -89,6 +89,16 @@ def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path: Path, workers: in
     assert same(train(tmp_path / "parts"), whole)  # restored
 
 
+def test_a_run_killed_after_its_last_step_is_finished_not_trained_on(tmp_path: Path) -> None:
+    whole = train(tmp_path / "whole")
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "results").write_text("in the way")  # the finished run cannot be put away: the kill
+    with pytest.raises(OSError, match="results"):
+        train(tmp_path / "parts")
+    (tmp_path / "parts" / "results").unlink()
+    assert same(train(tmp_path / "parts"), whole)
+
+
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole")
     with pytest.raises(StopHereError):

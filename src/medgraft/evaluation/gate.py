@@ -1,4 +1,4 @@
-"""The gate before registration: good enough by itself, and not worse than the model in use."""
+"""The gate before promotion: good enough by itself, and not worse than the model in use."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Gate:
 
 
 def promotion_gate(lower: float | None, minimum: float, difference: Floats | None, margin: float) -> Gate:
-    """Whether a challenger may be registered.
+    """Whether a challenger may become champion.
 
     `lower`: lower bound of its metric's 95 % interval (None: withheld), which must reach `minimum`. `difference`
     [draws]: paired bootstrap draws of challenger − champion, None without a champion; the one-sided 95 % lower bound

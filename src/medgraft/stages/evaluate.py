@@ -24,7 +24,7 @@ from medgraft.networks.network import WEIGHTS, load_network
 from medgraft.params import Evaluation
 from medgraft.stages import STAGES
 from medgraft.stages.agreement import require_candidate, require_dataset
-from medgraft.stages.running import produce
+from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 
 
@@ -34,14 +34,13 @@ def run(plan: Path, dataset: Path, sealed: Path, candidates: Path, evaluation: P
     Only the plan's candidates are read, whatever else lies in `candidates`. Raises `UserError` when the artifacts
     do not belong together.
     """
-    read_card(plan, "plan")
-    item = read_json(plan / str(STAGES["evaluate"].item))
+    item = read_item(plan, "evaluate")
     names: list[str] = item["candidates"]
     settings = Evaluation(**{key: item[key] for key in Evaluation.model_fields})
     card = dataset_card(dataset)
     labels = read_card(sealed, "sealed")
     if labels["made_from"].get("dataset") != card["fingerprint"]:
-        raise UserError(f"{sealed} does not hold the labels of {dataset}; both come from one `medgraft ingest`")
+        raise UserError(f"{sealed} does not hold the labels of {dataset}; run `medgraft ingest`, which makes both")
     require_dataset(plan, card)
     made_from = {"dataset": card["fingerprint"], "sealed": labels["fingerprint"]}
     for name in names:

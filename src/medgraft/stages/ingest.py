@@ -23,7 +23,7 @@ from medgraft.errors import UserError
 from medgraft.params import Dataset, Split
 from medgraft.stages import STAGES
 from medgraft.stages.agreement import asked
-from medgraft.stages.running import produce
+from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 
 UNGROUPED = "No patient column: images of one patient may lie in both train and test, so every figure may be too good."
@@ -35,8 +35,7 @@ def run(plan: Path, dataset: Path, sealed: Path, store: Store) -> str:
     Raises `UserError` when too much is quarantined, when a patient or an image straddles official splits, or
     when a class is missing from a split or none can be scored.
     """
-    read_card(plan, "plan")
-    item = read_json(plan / str(STAGES["ingest"].item))
+    item = read_item(plan, "ingest")
     settings, split = Dataset(**item["dataset"]), Split(**item["split"])
     key = group_key(settings.group_key)
     reader = readers.get(settings.reader["type"])

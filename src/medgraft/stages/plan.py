@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medgraft.artifacts import fingerprint, write_card, write_json, writing
-from medgraft.errors import raise_all
-from medgraft.stages.preflight import check_reachable, count_rows, describe, estimates
+from medgraft.stages.preflight import check_reachable, describe, estimates
 from medgraft.stages.resolution import item_files, resolve
 
 
@@ -17,13 +16,12 @@ def run(params: Path, overrides: Sequence[str], plan: Path, *, say: Callable[[st
     """
     resolved = resolve(params, overrides)
     files = item_files(resolved)
-    raise_all(check_reachable(resolved.params), "what this study needs")
+    rows = check_reachable(resolved.params)
     print_ = fingerprint("plan", files, {}, "")
     with writing(plan) as folder:
         for name, content in files.items():
             write_json(folder / name, content)
         write_card(folder, "plan", print_, {})
-    rows = count_rows(resolved.params)
     for line in describe(estimates(resolved, rows), rows, resolved):
         say(line)
     return "built"

@@ -10,7 +10,7 @@ import torch
 
 from medgraft.data.identity import group_key
 from medgraft.data.readers import readers
-from medgraft.errors import UserError
+from medgraft.errors import UserError, raise_all
 from medgraft.networks.backbones import create_backbone
 from medgraft.networks.network import Network, NetworkSpec
 from medgraft.params import Params
@@ -33,10 +33,14 @@ class Estimate:
     chunk_seconds: float
 
 
-def check_reachable(params: Params) -> list[str]:
-    """One sentence for everything that a stage will need and that is not there."""
+def check_reachable(params: Params) -> int:
+    """How many rows the source has; raises one `UserError` with all that a stage will need and that is not there.
+
+    The reader runs, but opens no image.
+    """
+    rows = []
     checks: list[Callable[[], None]] = [
-        lambda: _source(params),
+        lambda: rows.append(_count_rows(params)),
         lambda: _key(params),
         lambda: _disk(Path.cwd()),
         lambda: _device(params),
@@ -48,14 +52,8 @@ def check_reachable(params: Params) -> list[str]:
             check()
         except UserError as error:
             problems.append(str(error))
-    return problems
-
-
-def count_rows(params: Params) -> int:
-    """How many rows the reader finds (without opening an image)."""
-    reader = readers.get(params.dataset.reader["type"])
-    settings = reader.settings(**params.dataset.reader)
-    return sum(1 for _ in reader.read(Path(params.dataset.source), settings))
+    raise_all(problems, "what this study needs")
+    return rows[0]
 
 
 def estimates(resolved: Resolved, rows: int) -> list[Estimate]:
@@ -63,42 +61,44 @@ def estimates(resolved: Resolved, rows: int) -> list[Estimate]:
     params = resolved.params
     study = params.study
     train = max(1, round(rows * (1 - params.split.validation - params.split.test)))
-    measured: dict[tuple[str, int, str], float] = {}
+    measured: dict[tuple[str, int, bool], float] = {}
     found = []
     for name, settings in resolved.candidates.items():
         first = resolved.initializations[settings.sources[0]].model_dump()
         architecture = first["architecture"]
         size = first["image_size"] or native_input(architecture)[0]
-        key = (architecture, size, settings.strategy)
+        key = (architecture, size, settings.trains_backbone)
         if key not in measured:
-            measured[key] = _step_seconds(architecture, size, study.batch_size, settings.strategy == "linear")
-        epochs = int(getattr(settings, "epochs", 1))
-        steps = [recipe(study, max(1, round(train * f)), epochs, 1.0, 0.0, 0).steps for f in study.fractions]
+            measured[key] = _step_seconds(*key, study.batch_size)
+        steps = [recipe(study, max(1, round(train * f)), settings.passes, 1.0, 0.0, 0).steps for f in study.fractions]
         total = sum(steps) * len(study.seeds) * measured[key]
         found.append(Estimate(name, len(steps) * len(study.seeds), total, study.chunk_steps * measured[key]))
     return found
 
 
-def _step_seconds(architecture: str, size: int, batch: int, frozen: bool) -> float:
+def _step_seconds(architecture: str, size: int, trains_backbone: bool, batch: int) -> float:
     classes = ("a", "b")
     spec = NetworkSpec(architecture, size, (0.5,) * 3, (0.5,) * 3, classes, "linear")
     network = Network(spec, create_backbone(architecture, size), seed=0).train()
-    network.backbone.requires_grad_(not frozen)
+    network.backbone.requires_grad_(trains_backbone)
     images, labels = torch.zeros(batch, 3, size, size), torch.zeros(batch, dtype=torch.long)
     spent = []
     for _ in range(3):
         began = time.perf_counter()
-        torch.nn.functional.cross_entropy(network(images), labels).backward()  # type: ignore[no-untyped-call]
+        torch.nn.functional.cross_entropy(network(images), labels).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
         spent.append(time.perf_counter() - began)
     return min(spent[1:])
 
 
-def _source(params: Params) -> None:
+def _count_rows(params: Params) -> int:
     source = Path(params.dataset.source)
     if not source.is_dir():
         raise UserError(f"dataset.source: the folder {source} does not exist; correct the path")
-    if count_rows(params) == 0:
+    reader = readers.get(params.dataset.reader["type"])
+    rows = sum(1 for _ in reader.read(source, reader.settings(**params.dataset.reader)))
+    if rows == 0:
         raise UserError(f"dataset.source: {source} holds no rows; correct it or the reader's settings")
+    return rows
 
 
 def _key(params: Params) -> None:

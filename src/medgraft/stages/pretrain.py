@@ -1,14 +1,13 @@
 """pretrain: one named initialization of the plan → backbone weights and their card."""
 
 from pathlib import Path
-from typing import Any
 
-from medgraft.artifacts import fingerprint, read_card, read_json, write_json
+from medgraft.artifacts import fingerprint, write_json
 from medgraft.code_version import code_version
 from medgraft.networks.initialization import EXPOSED, write_initialization
 from medgraft.pretraining import methods
 from medgraft.stages import STAGES
-from medgraft.stages.running import produce
+from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 
 
@@ -17,8 +16,7 @@ def run(plan: Path, name: str, initialization: Path, store: Store) -> str:
 
     What the settings point to is hashed anew, so a weights file that was exchanged since `plan` is noticed.
     """
-    read_card(plan, "plan")
-    item: dict[str, Any] = read_json(plan / str(STAGES["pretrain"].item).format(name=name))
+    item = read_item(plan, "pretrain", name)
     method = methods.get(item["settings"]["method"])
     settings = method.settings(**item["settings"])
     matters = {"settings": settings.model_dump(exclude={"study": {"device", "workers"}}), "name": name}

@@ -32,7 +32,7 @@ from medgraft.registry.registering import registered_version
 from medgraft.registry.server import connect, shown, talking
 from medgraft.registry.winner import require_made_from
 from medgraft.seeds import derive
-from medgraft.stages import STAGES
+from medgraft.stages.running import read_item
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ def run(plan: Path, dataset: Path, evaluation: Path, registration: Path) -> Outc
     The version loses `challenger`: a champion challenges nobody. Raises `UserError` with every reason why not, and
     changes nothing then. Run again, it says that the version is champion already.
     """
-    read_card(plan, "plan")
-    item = read_json(plan / str(STAGES["register"].item))
+    item = read_item(plan, "register")
     settings = Registration(**{key: item[key] for key in Registration.model_fields})
     card = read_card(registration, "registration")
     dataset_card, evaluation_card = read_card(dataset, "dataset"), read_card(evaluation, "evaluation")

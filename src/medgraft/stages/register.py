@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from medgraft.artifacts import fingerprint, read_card, read_json, write_card, write_json, writing
+from medgraft.artifacts import fingerprint, read_json, write_card, write_json, writing
 from medgraft.code_version import code_version
 from medgraft.params import Registration
 from medgraft.registry.package import CONTENT, MODEL_CARD, ONNX, Release, write_package
@@ -17,7 +17,7 @@ from medgraft.registry.tracking import count_openings, summary, track
 from medgraft.registry.verification import verify
 from medgraft.registry.winner import Winner, read_winner
 from medgraft.stages import STAGES
-from medgraft.stages.running import produce
+from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 
 RECEIPT = "receipt.json"
@@ -33,8 +33,7 @@ def run(plan: Path, dataset: Path, candidates: Path, evaluation: Path, registrat
     Raises `UserError` when the server does not answer, when the inputs do not belong together, or when the package
     does not repeat the predictions it was chosen by; then nothing is registered.
     """
-    read_card(plan, "plan")
-    item = read_json(plan / str(STAGES["register"].item))
+    item = read_item(plan, "register")
     settings = Registration(**{key: item[key] for key in Registration.model_fields})
     winner = read_winner(dataset, candidates, evaluation)
     made_from = {kind: winner.fingerprints[kind] for kind in ("dataset", "candidate", "evaluation")}

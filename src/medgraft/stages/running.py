@@ -2,9 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from medgraft.artifacts import CARD, read_json, writing
+from medgraft.artifacts import CARD, read_card, read_json, writing
+from medgraft.stages import STAGES
 from medgraft.store import Store
+
+
+def read_item(plan: Path, stage: str, name: str = "") -> dict[str, Any]:
+    """What the plan tells a stage, or its initialization or candidate `name`; raises `UserError` without a plan."""
+    read_card(plan, "plan")
+    item: dict[str, Any] = read_json(plan / str(STAGES[stage].item).format(name=name))
+    return item
 
 
 def produce(

@@ -5,10 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from medgraft.artifacts import fingerprint, read_card, read_json, write_card, write_json
+from medgraft.artifacts import fingerprint, read_json, write_card, write_json
 from medgraft.code_version import code_version
 from medgraft.data.overlap import refuse_overlap
 from medgraft.networks.initialization import EXPOSED, Initialization, read_initialization
@@ -16,7 +15,7 @@ from medgraft.networks.network import save_network
 from medgraft.params import Study
 from medgraft.stages import STAGES
 from medgraft.stages.agreement import require_dataset, trained_by
-from medgraft.stages.running import produce
+from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 from medgraft.training.data import TrainingData, training_data
 from medgraft.training.fitting import Compute, Fitted
@@ -32,8 +31,7 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
     Finished runs and checkpoints are kept in the store, so that a killed call goes on where it was. Raises
     `UserError` when an initialization has seen patients of validation or test, or a fraction misses a class.
     """
-    read_card(plan, "plan")
-    item: dict[str, Any] = read_json(plan / str(STAGES["transfer"].item).format(name=name))
+    item = read_item(plan, "transfer", name)
     strategy = strategies.get(item["settings"]["strategy"])
     settings: StrategySettings = strategy.settings(**item["settings"])
     study = Study(**item["study"])
@@ -119,13 +117,12 @@ def _facts(fraction: float, seed: int, rows: pl.DataFrame, fitted: Fitted) -> di
 def _write_predictions(
     folder: Path, pairs: Sequence[tuple[float, int]], fits: Sequence[Fitted], packaged: int, dataset: Path
 ) -> None:
-    splits = ("validation", "test")
-    served = dict(zip(*predict_packaged(fits[packaged].network, dataset, splits), strict=True))
-
     def frames() -> Iterator[pl.DataFrame]:
-        for split in splits:
-            ids, all_logits = predict([fitted.network for fitted in fits], dataset, [split])
-            all_logits[packaged] = np.stack([served[image_id] for image_id in ids])
+        for split in ("validation", "test"):
+            ids, served = predict_packaged(fits[packaged].network, dataset, [split])
+            others = [fitted.network for i, fitted in enumerate(fits) if i != packaged]
+            all_logits = predict(others, dataset, [split])
+            all_logits.insert(packaged, served)
             for (fraction, seed), logits in zip(pairs, all_logits, strict=True):
                 yield pl.DataFrame({"image_id": ids, "logits": logits.tolist()}).select(
                     pl.lit(fraction, pl.Float64).alias("fraction"),

@@ -13,7 +13,7 @@ from medgraft.training.module import Classifier
 
 
 class SaveChunk(pl.Callback):
-    """Saves the run into the store at the end of every chunk but the last."""
+    """Saves the run into the store at the end of every chunk."""
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         self.checkpoints = checkpoints

@@ -98,16 +98,15 @@ def _train(
     if recipe.imbalance == "none":  # a weighted loss sees balanced classes; a plain one starts at their frequencies
         with torch.no_grad():
             network.classifier.bias.copy_(-class_weights(train.labels, classes).log())
-    module = Classifier(network, recipe, weights, frozen)
-    trainer = _trainer(recipe, [Progress(title, compute.say), SaveChunk(checkpoints)], compute)
 
-    def train_dataloader() -> DataLoader[Batch]:
-        start = trainer.current_epoch * recipe.chunk_steps
+    def chunk_loader(chunk: int) -> DataLoader[Batch]:
+        start = chunk * recipe.chunk_steps
         stop = min(start + recipe.chunk_steps, recipe.steps)
         sampler = ChunkSampler(len(train.rows), recipe.batch_size, recipe.seed, start, stop)
         return training_loader(train, sampler, compute.workers)
 
-    module.train_dataloader = train_dataloader  # type: ignore[method-assign]
+    module = Classifier(network, recipe, weights, frozen, chunk_loader)
+    trainer = _trainer(recipe, [Progress(title, compute.say), SaveChunk(checkpoints)], compute)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on loaders, not on results
         checkpoint = checkpoints.latest(Path(folder))

@@ -1,14 +1,16 @@
 """The Lightning module: one classification network, what of it is trained, and the best state seen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import DataLoader
 
 from medgraft.data.augmentation import augment
+from medgraft.errors import UserError
 from medgraft.networks.network import Network
 from medgraft.seeds import derive
 from medgraft.training.recipe import Recipe
@@ -21,12 +23,21 @@ class Classifier(pl.LightningModule):
     `class_weights` float32 [classes] weight the loss; what they shift in the learned prior is taken back by
     subtracting their logarithm from the logits (Elkan 2001; Menon et al., arXiv 2007.07314, section 4.2).
     Modules in `frozen` keep their parameters and stay in evaluation mode, BatchNorm statistics included.
+    `chunk_loader` gives the batches of a chunk by its number.
     """
 
     class_weights: Tensor
 
-    def __init__(self, network: Network, recipe: Recipe, class_weights: Tensor, frozen: Sequence[nn.Module]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        recipe: Recipe,
+        class_weights: Tensor,
+        frozen: Sequence[nn.Module],
+        chunk_loader: Callable[[int], DataLoader[Batch]],
+    ) -> None:
         super().__init__()
+        self.chunk_loader = chunk_loader
         self.network = network
         self.recipe = recipe
         self.register_buffer("class_weights", class_weights)
@@ -46,6 +57,10 @@ class Classifier(pl.LightningModule):
         for module in self.frozen:
             module.eval()
         return self
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """The loader of the chunk that begins; Lightning asks anew for every one."""
+        return self.chunk_loader(self.trainer.current_epoch)
 
     def on_train_epoch_start(self) -> None:
         """Lightning keeps modes as it found them; ours are set anew for every chunk."""
@@ -81,7 +96,10 @@ class Classifier(pl.LightningModule):
         self._validation.clear()
         train_loss = float(torch.stack(self._train_losses).mean())
         if not (loss < float("inf") and train_loss < float("inf")):
-            raise FloatingPointError(f"loss became {loss} (train {train_loss}) at step {self.global_step}")
+            raise UserError(
+                f"the loss became {loss} (on train {train_loss}) at step {self.global_step}; "
+                f"lower learning_rate, which is {self.recipe.learning_rate}"
+            )
         self.history.append({"step": self.global_step, "train_loss": train_loss, "validation_loss": loss})
         if loss < self.best_loss:
             self.best_loss, self.best_step = loss, self.global_step

@@ -1,6 +1,7 @@
 """Predictions from the stored bytes, through the one preprocessing, never from the training store."""
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,33 +19,22 @@ BATCH = 64
 
 
 @torch.inference_mode()
-def predict(
-    networks: Sequence[Network], dataset: Path, splits: Sequence[str]
-) -> tuple[list[str], list[NDArray[np.float32]]]:
-    """Image ids of the splits and, for each network, logits float32 [n, classes] in that order.
+def predict(networks: Sequence[Network], dataset: Path, splits: Sequence[str]) -> list[NDArray[np.float32]]:
+    """Logits float32 [n, classes] of each network, for the images of the splits in the order of `read_images`.
 
     The networks share one preprocessing (they are fits of one candidate), so each image is decoded and resized
-    once. Always on the CPU in full precision: what is evaluated is what is served.
+    once. Always on the CPU in full precision.
     """
+    if not networks:
+        return []
     preprocess = networks[0].preprocess
-    ids: list[str] = []
     logits: list[list[NDArray[np.float32]]] = [[] for _ in networks]
-    batch: list[torch.Tensor] = []
-
-    def flush() -> None:
+    images = (preprocess(torch.from_numpy(decode(raw).copy())[None]) for _, raw in read_images(dataset, splits))
+    while batch := list(islice(images, BATCH)):
         inputs = torch.cat(batch)
         for collected, network in zip(logits, networks, strict=True):
             collected.append(network.eval()(inputs).float().numpy())
-        batch.clear()
-
-    for image_id, raw in read_images(dataset, splits):
-        ids.append(image_id)
-        batch.append(preprocess(torch.from_numpy(decode(raw).copy())[None]))
-        if len(batch) == BATCH:
-            flush()
-    if batch:
-        flush()
-    return ids, [np.concatenate(parts) for parts in logits]
+    return [np.concatenate(parts) for parts in logits]
 
 
 def predict_packaged(network: Network, dataset: Path, splits: Sequence[str]) -> tuple[list[str], NDArray[np.float32]]:

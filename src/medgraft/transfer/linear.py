@@ -7,6 +7,11 @@ from medgraft.transfer.strategy import OneSource, Run, Strategy, strategies
 class LinearSettings(OneSource):
     """The common recipe."""
 
+    @property
+    def trains_backbone(self) -> bool:
+        """Only the head is trained."""
+        return False
+
 
 def fit(run: Run, settings: LinearSettings) -> Fitted:
     """Train the head alone; the backbone, BatchNorm statistics included, is checked to be unchanged."""

@@ -31,6 +31,16 @@ class StrategySettings(Settings):
         """Names of the initializations the strategy starts from."""
         raise NotImplementedError
 
+    @property
+    def passes(self) -> int:
+        """About how often a run goes over its training images, for the plan's estimate of time."""
+        raise NotImplementedError
+
+    @property
+    def trains_backbone(self) -> bool:
+        """Whether a step goes back through the backbone, for the same estimate."""
+        return True
+
 
 class OneSource(StrategySettings):
     """Settings of strategies that start from one initialization and train with the common recipe."""
@@ -44,6 +54,11 @@ class OneSource(StrategySettings):
     def sources(self) -> list[str]:
         """The one initialization."""
         return [self.initialization]
+
+    @property
+    def passes(self) -> int:
+        """Its epochs."""
+        return self.epochs
 
 
 @dataclass(frozen=True)

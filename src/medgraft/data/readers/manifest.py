@@ -1,7 +1,7 @@
 """Reader `manifest`: a CSV or Parquet table with a row an image."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,7 @@ def read(source: Path, settings: ManifestSettings) -> Iterator[Record]:
     path_columns = _path_columns(settings)
     for number, row in enumerate(table.iter_rows(named=True), start=1):
         reference = f"{settings.table} row {number}"
-        whole = all(row[column] is not None for column in path_columns)
-        relative = COLUMN.sub(lambda found: str(row[found[1]]), settings.path_pattern) if whole else ""  # noqa: B023
-        file = _inside(source, relative) if relative else None
+        file = _file(source, {column: row[column] for column in path_columns}, settings.path_pattern)
         yield Record(
             reference=reference,
             file=file,
@@ -86,6 +84,13 @@ def read(source: Path, settings: ManifestSettings) -> Iterator[Record]:
             split=split_name(_text(row[settings.split]), settings.split_values, reference) if settings.split else None,
             subgroups={column: row[column] for column in settings.subgroups},
         )
+
+
+def _file(source: Path, parts: Mapping[str, Any], pattern: str) -> Path | None:
+    if None in parts.values():
+        return None
+    relative = COLUMN.sub(lambda found: str(parts[found[1]]), pattern)
+    return _inside(source, relative) if relative else None
 
 
 def _open(path: Path, settings: ManifestSettings) -> pl.DataFrame:
