@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Task = Literal["binary", "multiclass", "ordinal", "multilabel"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -22,15 +23,18 @@ class Dataset(Settings):
     """Which images, how they are read, and what a label means."""
 
     name: Name = Field(description="What reports and the registry call this set of images.")
-    source: str = Field(description="Folder that holds the images.")
+    source: str = Field(
+        description="Where the images lie: a folder, a file of the reader's format, a `.zip` or `.tar`, `s3://…`, `dvc://…`."
+    )
     reader: dict[str, Any] = Field(
         description="How the source is laid out: `type` names a reader, the rest are its settings."
     )
-    task: Literal["binary", "multiclass"] = Field(
-        description="Kind of label: two classes, or more that exclude each other."
+    task: Task = Field(
+        description="Kind of label: two classes, more that exclude each other, grades in order, or findings that may occur together."
     )
     classes: list[str] = Field(
-        min_length=2, description="Every label value, as text. Binary: negative first, positive second."
+        min_length=2,
+        description="Every label value, as text. Binary: negative first, positive second. Ordinal: lowest grade first.",
     )
     ungrouped: bool = Field(
         False,
@@ -47,9 +51,25 @@ class Dataset(Settings):
     max_pixels: int = Field(
         100_000_000, ge=1, description="Images with more pixels than this are quarantined before they are decoded."
     )
+    white: int | None = Field(
+        None,
+        ge=256,
+        le=65535,
+        description="Value of images with more than 8 bits that becomes white; left out: all bits that the largest value of the whole set needs.",
+    )
+    near_duplicates: bool = Field(
+        True, description="Look for the same picture under other pixels (re-encoded, resized), not only for equal pixels."
+    )
     max_quarantined: float = Field(
         0.05, ge=0, lt=1, description="Ingestion fails when a larger share of the rows is quarantined."
     )
+
+
+class HeldOut(Settings):
+    """The part of the data that becomes the test split as a whole."""
+
+    column: str = Field(description="A subgroup column of the reader, e.g. `site`.")
+    value: str = Field(description="The value, as text, whose patients become the test split.")
 
 
 class Split(Settings):
@@ -58,6 +78,12 @@ class Split(Settings):
     validation: Share = Field(0.2, description="Share of the images for choosing (by whole patients).")
     test: Share = Field(0.2, description="Share of the images whose labels are sealed until the choice is made.")
     seed: int = Field(0, ge=0, description="Another seed gives another division.")
+    held_out: HeldOut | None = Field(
+        None, description="Test on one site alone (leave one site out): all patients whose column has this value."
+    )
+    only_test: bool = Field(
+        False, description="All labelled images to test: a set for `medgraft validate`, on which nothing is trained."
+    )
 
 
 class Augmentation(Settings):
@@ -108,14 +134,28 @@ class Study(Settings):
 class Evaluation(Settings):
     """How candidates are compared."""
 
-    metric: Literal["auroc", "auprc", "balanced_accuracy"] = Field(
-        "auroc", description="What the choice is made by, on validation (macro over the scored classes)."
+    metric: Literal["auroc", "auprc", "balanced_accuracy", "quadratic_kappa"] = Field(
+        "auroc",
+        description="What the choice is made by, on validation (macro over the scored classes); quadratic_kappa is for ordinal tasks.",
     )
     reference: str | None = Field(
         None, description="Candidate the others are compared with in pairs; the first one if left out."
     )
+    unit: Literal["image", "study", "group"] = Field(
+        "image", description="What one prediction is about: an image, or all images of a study or of a patient (group)."
+    )
+    aggregate: Literal["mean", "max"] = Field(
+        "mean", description="How the probabilities of a unit's images become one; `max` for binary and multilabel tasks."
+    )
     specificity: Share = Field(
         0.9, description="Specificity at which sensitivity is stated; the threshold comes from validation."
+    )
+    sensitivity: Share = Field(
+        0.9, description="Sensitivity at which specificity is stated; the threshold comes from validation."
+    )
+    prevalence: dict[str, Share] = Field(
+        default_factory=dict,
+        description="Share of positives by class where the model will be used, for PPV, NPV and the decision curve; left out: that of the test split.",
     )
     draws: int = Field(2000, ge=2000, description="Bootstrap draws over patients.")
     seed: int = Field(0, ge=0, description="Seed of the bootstrap.")

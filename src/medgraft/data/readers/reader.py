@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from medgraft.catalog import Catalog
+from medgraft.data.content import Content
 from medgraft.errors import UserError
 from medgraft.params import Settings
 
@@ -19,15 +20,18 @@ SPLITS = ("train", "validation", "test", "unlabelled")
 class Record:
     """One row of a source.
 
-    `reference` says where it stands ("labels.csv row 17") without the name of a file or a person. `group`,
-    `split`, `label` are None where the source says nothing; `file` is None with a `problem` when there is no
-    image to read.
+    `reference` says where it stands ("labels.csv row 17") without the name of a file or a person. `content` is None
+    with a `problem` when there is no image to read. `label` is the one class; for multilabel tasks `labels` holds 1
+    (present), 0 (absent) or None (unknown) by class, and a class that is left out is unknown. `group`, `study` and
+    `split` are None where the source says nothing. `split` is the source's own.
     """
 
     reference: str
-    file: Path | None
-    label: str | None
+    content: Content | None = None
+    label: str | None = None
+    labels: Mapping[str, int | None] | None = None
     group: str | None = None
+    study: str | None = None
     split: str | None = None
     subgroups: Mapping[str, Value] = field(default_factory=dict)
     problem: str | None = None
@@ -44,6 +48,11 @@ class ReaderSettings(Settings):
         raise NotImplementedError
 
     @property
+    def labels(self) -> list[str] | None:
+        """The classes a multilabel reader gives truths for, where its settings already tell; None for one class each."""
+        return None
+
+    @property
     def subgroup_columns(self) -> list[str]:
         """Columns to carry along for reports on subgroups."""
         return []
@@ -51,7 +60,7 @@ class ReaderSettings(Settings):
 
 @dataclass(frozen=True)
 class Reader:
-    """A source format: its settings' schema and what reads it (source folder, settings → records)."""
+    """A source format: its settings' schema and what reads it (folder or file of the source, settings → records)."""
 
     settings: type[ReaderSettings]
     read: Callable[[Path, Any], Iterator[Record]]
