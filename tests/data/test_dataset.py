@@ -11,7 +11,8 @@ from tests.data.sources import CLASSES, Ingested, encoded, noise
 
 from medgraft.data import dataset as module
 from medgraft.data.dataset import Item, dataset_card, read_images, read_rows, read_sealed, write_shards
-from medgraft.data.images import decode, examine
+from medgraft.data.examination import examine
+from medgraft.data.images import decode, decode_raster
 from medgraft.errors import UserError
 
 SPLITS = {"train", "validation", "test"}
@@ -42,7 +43,7 @@ def test_datasets_opens_the_shards(ingested: Ingested, tmp_path: Path) -> None:
 def test_polars_opens_the_shards(ingested: Ingested) -> None:
     table = pl.read_parquet(ingested.dataset / "data" / "*.parquet")
     assert table.columns == [
-        *("image", "image_id", "group_id", "split", "label"),
+        *("image", "image_id", "group_id", "study_id", "split", "label", "phash"),
         *("site", "age", "dose"),
         "source_uri",
     ]
@@ -54,7 +55,7 @@ def test_polars_opens_the_shards(ingested: Ingested) -> None:
     ]
     assert table["age"].null_count() == 74
     image = table.row(0, named=True)
-    assert examine(image["image"]["bytes"], 100).image_id == image["image_id"]
+    assert examine(decode_raster(image["image"]["bytes"], 100)).image_id == image["image_id"]
     assert image["image"]["path"] == f"{image['image_id']}.png"
 
 
@@ -79,9 +80,9 @@ def test_rows_and_images_come_in_the_same_order(ingested: Ingested) -> None:
 def test_many_shards_are_read_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROWS_A_SHARD", 7)
     monkeypatch.setattr(module, "ROWS_A_GROUP", 3)
-    items = [Item(f"{(i * 7) % 20:02d}", "g", "train", i % 2, {}, f"row {i}") for i in range(20)]
+    items = [Item(f"{(i * 7) % 20:02d}", "g", None, "train", i % 2, "0" * 16, {}, f"row {i}") for i in range(20)]
     raw = encoded(noise(1))
-    write_shards(tmp_path, items, lambda item: (raw + item.image_id.encode(), "png"), CLASSES, [])
+    write_shards(tmp_path, items, lambda item: (raw + item.image_id.encode(), "png"), "binary", CLASSES, [])
     assert sorted(p.name for p in (tmp_path / "data").iterdir()) == [
         f"train-{i:05d}-of-00003.parquet" for i in range(3)
     ]

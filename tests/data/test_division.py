@@ -1,18 +1,18 @@
 """The source's own split is kept; nothing is ever added to an official test set."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from medgraft.data.division import split_of_rows
 from medgraft.data.duplicates import Row
 from medgraft.data.readers import Record
-from medgraft.params import Split
+from medgraft.errors import UserError
+from medgraft.params import HeldOut, Split
 
 
 def _row(number: int, group: str, split: str | None, label: int | None) -> Row:
-    return Row(Record(f"row {number}", Path("x.png"), str(label), group, split), f"image{number}", label, group)
+    return Row(Record(f"row {number}", group=group, split=split), f"image{number}", label, group)
 
 
 def _rows(official: list[str | None], images: int = 2) -> list[Row]:
@@ -77,3 +77,39 @@ def test_a_patient_follows_their_official_row_and_unlabelled_rows_stay_apart() -
         if row.label is not None:
             by_group.setdefault(row.group, set()).add(name)
     assert all(len(names) == 1 for names in by_group.values())
+
+
+def _site_rows(sites: dict[str, str]) -> list[Row]:
+    """Two rows for each patient, at the site of the patient."""
+    rows = []
+    for number, (group, site) in enumerate(sites.items()):
+        for k in range(2):
+            record = Record(f"row {number}.{k}", group=group, split="train", subgroups={"site": site})
+            rows.append(Row(record, f"image{number}.{k}", number // 3 % 2, group))
+    return rows
+
+
+def test_a_site_held_out_is_the_whole_test_split_and_nothing_else_is() -> None:
+    rows = _site_rows({f"p{i}": "ABC"[i % 3] for i in range(90)})
+    splits = split_of_rows(rows, Split(validation=0.25, held_out=HeldOut(column="site", value="B")), 2)
+    at_b = [row.record.subgroups["site"] == "B" for row in rows]
+    assert [name == "test" for name in splits] == at_b
+    rest = Counter(name for name, there in zip(splits, at_b, strict=True) if not there)
+    assert rest == {"train": 90, "validation": 30}
+    assert all(
+        len({name for row, name in zip(rows, splits, strict=True) if row.group == group}) == 1 for group in ("p0", "p1")
+    )
+
+
+def test_a_site_held_out_must_exist_and_be_new() -> None:
+    rows = _site_rows({f"p{i}": "AB"[i % 2] for i in range(40)})
+    with pytest.raises(UserError, match=r"no labelled row has site = D; the values are: A, B"):
+        split_of_rows(rows, Split(held_out=HeldOut(column="site", value="D")), 2)
+    rows.append(Row(Record("row x", group="p1", subgroups={"site": "A"}), "x", 0, "p1"))
+    with pytest.raises(UserError, match=r"1 patients \(groups\) with site = B were also seen elsewhere"):
+        split_of_rows(rows, Split(held_out=HeldOut(column="site", value="B")), 2)
+
+
+def test_a_set_for_validating_models_elsewhere_is_all_test() -> None:
+    rows = [*_rows(["train", None, "validation"]), _row(900, "p8", None, None)]
+    assert split_of_rows(rows, Split(only_test=True), 2) == ["test"] * 200 + ["unlabelled"]

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from tests.data.sources import encoded, noise
 
-from medgraft.data.images import BadImageError, Pixels, decode, examine, stored_bytes
+from medgraft.data import examination
+from medgraft.data.content import BadImageError
+from medgraft.data.examination import Examined, white_value
+from medgraft.data.images import ImageBytes, Pixels, decode, decode_raster
 
 pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF data", "ignore:Truncated File Read")
 LIMIT = 10_000
@@ -36,8 +39,17 @@ def _png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def _stored(raw: bytes) -> Pixels:
-    return decode(stored_bytes(raw, LIMIT)[0])
+def examine(raw: bytes, max_pixels: int) -> Examined:
+    return examination.examine(decode_raster(raw, max_pixels))
+
+
+def stored_bytes(raw: bytes, max_pixels: int, white: int | None = None) -> tuple[bytes, str]:
+    found = examine(raw, max_pixels)
+    return examination.stored_bytes(ImageBytes(lambda: raw), found, white_value([found], white), max_pixels)
+
+
+def _stored(raw: bytes, white: int | None = None) -> Pixels:
+    return decode(stored_bytes(raw, LIMIT, white)[0])
 
 
 SAMPLES = [
@@ -112,10 +124,9 @@ def test_a_flipped_bit_in_a_png_is_noticed() -> None:
         (encoded(COLOUR, "JPEG")[:-30], "truncated or damaged"),
         (encoded(GRAY)[:-12], "truncated or damaged"),
         (_png(200_000, 200_000, 8, 0, b""), r"more pixels than dataset.max_pixels = 10000 \(200000 x 200000\)"),
-        (encoded(GRAY.astype(np.uint16) * 257), "more than 8 bits"),
         (_png(2, 1, 16, 2, b"\0" + bytes(12)), "more than 8 bits"),
         (_png(2, 1, 16, 6, b"\0" + bytes(16)), "more than 8 bits"),
-        (_image(Image.fromarray(GRAY.astype(np.float32)), "TIFF"), "more than 8 bits"),
+        (_image(Image.fromarray(GRAY.astype(np.float32)), "TIFF"), "pixels that are not whole numbers"),
         (_frames("GIF"), "more than one frame"),
         (_frames("PNG"), "more than one frame"),
         (_frames("TIFF"), "more than one frame"),
@@ -165,7 +176,7 @@ def test_exif_orientation_is_obeyed(kind: str, orientation: int) -> None:
     }[orientation]
     np.testing.assert_array_equal(_stored(raw), upright)
     found = examine(raw, LIMIT)
-    assert (found.height, found.width) == upright.shape[:2]
+    assert found.shape[:2] == upright.shape[:2]
     assert found.changes == (() if orientation == 1 else ("turned upright as EXIF says",))
 
 
@@ -200,3 +211,26 @@ def test_transparency_shows_black() -> None:
 def test_kept_files_keep_their_compressed_pixels() -> None:
     for raw, extension in ((encoded(COLOUR), "png"), (encoded(COLOUR, "JPEG"), "jpg")):
         assert stored_bytes(raw, LIMIT) == (raw, extension)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_are_scaled_by_one_value_for_the_whole_set(kind: str) -> None:
+    values = noise(4).astype(np.uint16) * 16 + 7  # 12 bits
+    raw = encoded(values, kind)
+    found = examine(raw, LIMIT)
+    assert (found.largest, found.shape) == (int(values.max()), (8, 8, 1))
+    assert white_value([found], None) == 4095
+    np.testing.assert_array_equal(_stored(raw)[..., 0], np.round(values * (255 / 4095)))
+    np.testing.assert_array_equal(_stored(raw, 1000)[..., 0], np.round(np.minimum(values, 1000) * (255 / 1000)))
+    eight = examine(encoded(GRAY), LIMIT)
+    assert white_value([found, eight], None) == 4095
+    assert white_value([eight], None) is None
+    assert stored_bytes(raw, LIMIT)[1] == "png"
+
+
+def test_thirty_two_bits_are_taken_only_where_they_hold_sixteen() -> None:
+    values = noise(5).astype(np.int32) * 200
+    assert examine(_image(Image.fromarray(values), "TIFF"), LIMIT).largest == int(values.max())
+    for wrong in (values - 60_000, values + 60_000):
+        with pytest.raises(BadImageError, match="values outside 16 bits"):
+            examine(_image(Image.fromarray(wrong), "TIFF"), LIMIT)

@@ -20,7 +20,8 @@ from tests.data.sources import (
 from tests.shared import shared_data
 
 from medgraft.data.dataset import read_images, read_rows, read_sealed
-from medgraft.data.images import examine
+from medgraft.data.examination import examine
+from medgraft.data.images import decode_raster
 from medgraft.errors import UserError
 from medgraft.stages import ingest
 
@@ -41,7 +42,7 @@ def test_a_clean_source(source: Path, rows: list[Row], tmp_path: Path) -> None:
     assert (card["scored"], card["unscored"], card["warnings"], card["channels"]) == (["lesion"], {}, [], 1)
     assert splits_of_groups(found).to_list() == [1] * 110
     sealed = read_sealed(found.sealed)
-    truth = {examine((source / row["file"]).read_bytes(), 100).image_id: CLASSES.index(row["finding"]) for row in rows}
+    truth = {examine(decode_raster((source / row["file"]).read_bytes(), 100)).image_id: CLASSES.index(row["finding"]) for row in rows}
     labels = dict(zip(table["image_id"], table["label"], strict=True))
     assert labels | sealed == truth
     assert "220 rows: 220 kept, 0 quarantined, 0 duplicates dropped" in ingest.summary(found.dataset)
@@ -94,7 +95,7 @@ DIRT: dict[str, tuple[Callable[[Path], None], str]] = {
         _write(encoded(np.zeros((400, 400), np.uint8))),
         "more pixels than dataset.max_pixels = 100000",
     ),
-    "16 bits": (_write(encoded(noise(8).astype(np.uint16) * 257)), "more than 8 bits a channel"),
+    "floats": (_write(encoded(noise(8).astype(np.float32), "TIFF")), "pixels that are not whole numbers"),
     "animated": (
         _write(encoded(noise(9), "GIF", save_all=True, append_images=[Image.fromarray(noise(10))])),
         "more than one frame",

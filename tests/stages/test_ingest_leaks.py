@@ -20,7 +20,8 @@ from tests.data.sources import (
 
 from medgraft.data.dataset import patients, read_images, read_rows
 from medgraft.data.identity import group_key
-from medgraft.data.images import decode, examine
+from medgraft.data.examination import examine
+from medgraft.data.images import decode, decode_raster
 from medgraft.data.overlap import exposure
 from medgraft.data.phantom import write_phantoms
 from medgraft.errors import UserError
@@ -108,7 +109,7 @@ def test_nothing_hidden_in_a_file_is_kept(source: Path, rows: list[Row], tmp_pat
     assert not any(secret in raw for raw in images.values())
     assert secret not in folder_bytes(found.dataset, found.sealed)
     for content in files:
-        np.testing.assert_array_equal(decode(images[examine(content, 1000).image_id]), decode(content))
+        np.testing.assert_array_equal(decode(images[examine(decode_raster(content, 1000)).image_id]), decode(content))
 
 
 def test_no_identifier_of_a_phantom_export_is_written(tmp_path: Path) -> None:

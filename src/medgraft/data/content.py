@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 # What comes out of decoders: uint8 [H, W, 1 or 3]; uint16 [H, W, 1] with more than 8 bits; a volume is uint8, int16
@@ -45,4 +44,3 @@ class Content(Protocol):
         Asked only of what has been loaded without changes.
         """
         ...
-

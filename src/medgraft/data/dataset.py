@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medgraft.artifacts import Card, read_card, read_json, write_json
+from medgraft.data.labels import Label, known
 from medgraft.errors import UserError
+from medgraft.params import Task
 
 ALIASES = "aliases.json"
 ROWS_A_SHARD = 5_000
@@ -20,12 +22,14 @@ ROWS_A_GROUP = 500
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a dataset, but for its bytes."""
+    """One image of a dataset, but for its bytes; `phash`: perceptual hash, 16 hex digits, None for volumes."""
 
     image_id: str
     group_id: str
+    study_id: str | None
     split: str
-    label: int | None
+    label: Label | None
+    phash: str | None
     subgroups: dict[str, Any]
     source_uri: str
 
@@ -34,6 +38,7 @@ def write_shards(
     folder: Path,
     items: Sequence[Item],
     read_bytes: Callable[[Item], tuple[bytes, str]],
+    task: Task,
     classes: Sequence[str],
     subgroup_columns: Sequence[str],
 ) -> None:
@@ -42,7 +47,7 @@ def write_shards(
     Test labels are written as null: they are sealed elsewhere. `read_bytes` gives an item's stored bytes and
     extension; bytes are never all in memory.
     """
-    schema = _schema(items, classes, subgroup_columns)
+    schema = _schema(items, task, classes, subgroup_columns)
     for split in sorted({item.split for item in items}):
         members = sorted((i for i in items if i.split == split), key=lambda i: i.image_id)
         shards = [members[i : i + ROWS_A_SHARD] for i in range(0, len(members), ROWS_A_SHARD)]
@@ -51,7 +56,9 @@ def write_shards(
             path.parent.mkdir(parents=True, exist_ok=True)
             with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=["split"]) as writer:
                 for start in range(0, len(shard), ROWS_A_GROUP):
-                    rows = [_row(item, read_bytes(item)) for item in shard[start : start + ROWS_A_GROUP]]
+                    rows = [
+                        _row(item, read_bytes(item), label_column(task)) for item in shard[start : start + ROWS_A_GROUP]
+                    ]
                     writer.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
@@ -70,11 +77,36 @@ def read_images(folder: Path, splits: Sequence[str] | None = None) -> Iterator[t
                 yield row["image_id"], row["image"]["bytes"]
 
 
-def read_sealed(folder: Path) -> dict[str, int]:
-    """Test labels by image id. Only `evaluate` may call this."""
+def label_column(task: Task) -> str:
+    """`label` holds one class index; `labels` a 1, 0 or null for every class."""
+    return "labels" if task == "multilabel" else "label"
+
+
+def read_labels(rows: pl.DataFrame) -> list[Label | None]:
+    """The labels of rows as `read_rows` gives them; None where nothing is known (or the label is sealed)."""
+    if "labels" not in rows.columns:
+        return rows["label"].to_list()
+    found = [None if value is None else tuple(value) for value in rows["labels"].to_list()]
+    return [label if known(label) else None for label in found]
+
+
+def write_sealed(folder: Path, items: Sequence[Item], task: Task) -> None:
+    """Write the labels of test items, and where their rows stand in the source."""
+    kind = pl.List(pl.Int8) if task == "multilabel" else pl.Int64
+    columns = {
+        "image_id": pl.Series([i.image_id for i in items], dtype=pl.String),
+        label_column(task): pl.Series([i.label for i in items], dtype=kind),
+        "source_uri": pl.Series([i.source_uri for i in items], dtype=pl.String),
+    }
+    pl.DataFrame(columns).write_parquet(folder / "labels.parquet")
+
+
+def read_sealed(folder: Path) -> dict[str, Label]:
+    """Test labels by image id. Only commands that open a test set may call this."""
     read_card(folder, "sealed")
     table = pl.read_parquet(folder / "labels.parquet")
-    return dict(zip(table["image_id"].to_list(), table["label"].to_list(), strict=True))
+    labels = read_labels(table)
+    return {image_id: label for image_id, label in zip(table["image_id"], labels, strict=True) if label is not None}
 
 
 def write_aliases(folder: Path, aliases: Mapping[str, Sequence[str]]) -> None:
@@ -106,35 +138,42 @@ def _but_image(path: Path) -> list[str]:
     return [name for name in pq.read_schema(path).names if name != "image"]
 
 
-def _row(item: Item, stored: tuple[bytes, str]) -> dict[str, Any]:
+def _row(item: Item, stored: tuple[bytes, str], label: str) -> dict[str, Any]:
     raw, extension = stored
     return {
         "image": {"bytes": raw, "path": f"{item.image_id}.{extension}"},
         "image_id": item.image_id,
         "group_id": item.group_id,
+        "study_id": item.study_id,
         "split": item.split,
-        "label": None if item.split == "test" else item.label,
+        label: None if item.split == "test" else item.label,
+        "phash": item.phash,
         **item.subgroups,
         # Rows may stand in the order of their labels, so a test row's place would tell its label: sealed, too.
         "source_uri": None if item.split == "test" else item.source_uri,
     }
 
 
-def _schema(items: Sequence[Item], classes: Sequence[str], subgroup_columns: Sequence[str]) -> pa.Schema:
+def _schema(items: Sequence[Item], task: Task, classes: Sequence[str], subgroup_columns: Sequence[str]) -> pa.Schema:
     kinds = {name: _kind([item.subgroups[name] for item in items]) for name in subgroup_columns}
     fields = [
         pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
         pa.field("image_id", pa.string()),
         pa.field("group_id", pa.string()),
+        pa.field("study_id", pa.string()),
         pa.field("split", pa.string()),
-        pa.field("label", pa.int64()),
+        pa.field(label_column(task), pa.list_(pa.int8()) if task == "multilabel" else pa.int64()),
+        pa.field("phash", pa.string()),
         *(pa.field(name, kind) for name, kind in kinds.items()),
         pa.field("source_uri", pa.string()),
     ]
     # https://huggingface.co/docs/datasets/about_dataset_features: how `datasets` finds Image and ClassLabel
     features: dict[str, Any] = {f.name: {"dtype": str(f.type), "_type": "Value"} for f in fields}
-    features["image"] = {"_type": "Image"}
-    features["label"] = {"names": list(classes), "_type": "ClassLabel"}
+    features["image"] = {"_type": "Image" if all(item.phash for item in items) else "Nifti"}
+    if task == "multilabel":
+        features["labels"] = {"feature": {"dtype": "int8", "_type": "Value"}, "_type": "List"}
+    else:
+        features["label"] = {"names": list(classes), "_type": "ClassLabel"}
     features |= {n: {"dtype": "float64", "_type": "Value"} for n, k in kinds.items() if k == pa.float64()}
     return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
 

@@ -4,15 +4,49 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
+
+import numpy as np
 
 from medgraft.catalog import nearest
+from medgraft.data.content import BadImageError, Content, Loaded
 from medgraft.data.duplicates import Row
-from medgraft.data.images import BadImageError, Examined, examine
+from medgraft.data.images import Pixels, encode_png
+from medgraft.data.labels import Label, known
+from medgraft.data.near_duplicates import perceptual_hash
 from medgraft.data.readers import Record
+from medgraft.data.volumes import encode_nifti
 from medgraft.params import Dataset
 
 Quarantined = tuple[str, str]
+WORKERS = 4
+VOLUME = "nii.gz"
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What is known of an image after decoding it.
+
+    `image_id`: hash of its values; `shape`: [H, W, C], or [X, Y, Z] of a volume; `largest`: of values with more than
+    8 bits; `mean`: of the values as they are; `phash`: perceptual hash, images only; `changes`: what reading it did.
+    """
+
+    image_id: str
+    shape: tuple[int, int, int]
+    mode: str
+    changes: tuple[str, ...]
+    mean: float
+    largest: int | None
+    phash: int | None
+
+    @property
+    def dimensions(self) -> int:
+        """2 for an image, 3 for a volume."""
+        return 3 if self.phash is None else 2
+
+    @property
+    def channels(self) -> int:
+        """1 or 3; a volume has one."""
+        return 1 if self.dimensions == 3 else self.shape[2]
 
 
 @dataclass(frozen=True)
@@ -24,9 +58,9 @@ class Examination:
     quarantined: list[Quarantined]
 
 
-def file_digests(records: Iterable[Record]) -> list[str]:
-    """SHA-256 of each record's file, or "missing"; cheap, so that an unchanged source is not decoded again."""
-    with ThreadPoolExecutor() as pool:
+def content_digests(records: Iterable[Record]) -> list[str]:
+    """The digest of each record's content, or "missing"; cheap, so that an unchanged source is not decoded again."""
+    with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(_digest, records))
 
 
@@ -35,46 +69,105 @@ def examine_all(records: Sequence[Record], dataset: Dataset, grouped: bool) -> E
     rows: list[Row] = []
     images: dict[str, Examined] = {}
     quarantined: list[Quarantined] = []
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(WORKERS) as pool:
         found = pool.map(lambda record: _examine(record, dataset, grouped), records)
         for record, outcome in zip(records, found, strict=True):
             if isinstance(outcome, str):
                 quarantined.append((record.reference, outcome))
                 continue
-            label = None if record.label is None else dataset.classes.index(record.label)
             group = record.group if grouped and record.group is not None else outcome.image_id
-            rows.append(Row(record, outcome.image_id, label, group))
+            rows.append(Row(record, outcome.image_id, _label(record, dataset), group))
             images.setdefault(outcome.image_id, outcome)
     return Examination(rows, images, quarantined)
 
 
-def read_file(path: Path) -> bytes:
-    """A file's bytes; raises `BadImageError` when it cannot be read."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise BadImageError("file missing") from error
-    except OSError as error:
-        raise BadImageError(f"file cannot be read ({type(error).__name__})") from error
+def stored_bytes(content: Content, image: Examined, white: int | None, max_pixels: int) -> tuple[bytes, str]:
+    """The bytes a dataset keeps, and their extension: no metadata, upright, 8-bit gray or RGB; volumes as NIfTI.
+
+    PNG and JPEG files that are so already keep their compressed pixels untouched; all other images become PNG.
+    """
+    kept = content.kept() if not image.changes and image.largest is None else None
+    if kept is not None:
+        return kept
+    loaded = content.load(max_pixels)
+    if loaded.spacing is not None:
+        return encode_nifti(loaded.array, loaded.spacing), VOLUME
+    return encode_png(eight_bits(loaded, white)), "png"
+
+
+def eight_bits(loaded: Loaded, white: int | None) -> Pixels:
+    """An image as uint8 [H, W, 1 or 3]; values with more bits are scaled so that `white` becomes 255."""
+    if loaded.array.dtype == np.uint8:
+        return loaded.array
+    assert white is not None
+    return np.round(np.minimum(loaded.array, white) * (255 / white)).astype(np.uint8)
+
+
+def white_value(images: Iterable[Examined], asked: int | None) -> int | None:
+    """The value shown white for images with more than 8 bits: as asked, or all bits that the largest value needs.
+
+    One value for the whole set: scaling each image by its own largest value would make brightness meaningless. None
+    where every image has 8 bits.
+    """
+    largest = [image.largest for image in images if image.largest is not None]
+    if not largest:
+        return None
+    return asked or max(2 ** max(largest).bit_length() - 1, 256)
 
 
 def _digest(record: Record) -> str:
     try:
-        return sha256(read_file(record.file)).hexdigest() if record.file else "missing"
+        return record.content.digest() if record.content else "missing"
     except BadImageError:
         return "missing"
 
 
 def _examine(record: Record, dataset: Dataset, grouped: bool) -> Examined | str:
-    if record.problem or record.file is None:
+    if record.problem or record.content is None:
         return record.problem or "no file"
-    if record.label is None and dataset.unlabelled == "quarantine":
-        return "no label"
-    if record.label is not None and record.label not in dataset.classes:
-        return f"label not among dataset.classes{nearest(record.label, dataset.classes)}"
+    problem = _label_problem(record, dataset)
+    if problem:
+        return problem
     if grouped and record.group is None:
         return "no patient"
     try:
-        return examine(read_file(record.file), dataset.max_pixels)
+        return examine(record.content.load(dataset.max_pixels))
     except BadImageError as reason:
         return str(reason)
+
+
+def examine(loaded: Loaded) -> Examined:
+    """Hash and measure a decoded image; raises `BadImageError` where it holds nothing."""
+    array = np.ascontiguousarray(loaded.array)
+    if array.size == 0:
+        raise BadImageError("an image without pixels")
+    height, width, depth = array.shape
+    kind = "" if array.dtype == np.uint8 and loaded.spacing is None else f" {array.dtype} {loaded.spacing}"
+    digest = sha256(f"{height}x{width}x{depth}{kind}".encode())
+    digest.update(array.data)
+    volume = loaded.spacing is not None
+    return Examined(
+        digest.hexdigest()[:32],
+        (height, width, depth),
+        loaded.mode,
+        loaded.changes,
+        float(array.mean(dtype=np.float64)),
+        int(array.max()) if array.dtype == np.uint16 else None,
+        None if volume else perceptual_hash(eight_bits(loaded, int(array.max()) or 1)),
+    )
+
+
+def _label(record: Record, dataset: Dataset) -> Label | None:
+    if dataset.task == "multilabel":
+        label = tuple((record.labels or {}).get(name) for name in dataset.classes)
+        return label if known(label) else None
+    return None if record.label is None else dataset.classes.index(record.label)
+
+
+def _label_problem(record: Record, dataset: Dataset) -> str | None:
+    label = record.label
+    if dataset.task != "multilabel" and label is not None and label not in dataset.classes:
+        return f"label not among dataset.classes{nearest(label, dataset.classes)}"
+    if dataset.unlabelled == "quarantine" and _label(record, dataset) is None:
+        return "no label"
+    return None

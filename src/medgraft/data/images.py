@@ -1,17 +1,20 @@
-"""One decoder for every image: what a file holds, checked before it is decoded, as 8-bit gray or RGB."""
+"""Raster image files: checked before they are decoded, then as 8-bit gray or RGB, or 16-bit gray."""
 
-import hashlib
 import io
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from medgraft.data.content import Array, BadImageError, Loaded
 from medgraft.data.stripping import jpeg_without_metadata, png_without_metadata
 
 Pixels = NDArray[np.uint8]
@@ -21,49 +24,84 @@ DIRECT = {("PNG", "L"), ("PNG", "RGB"), ("JPEG", "L"), ("JPEG", "RGB")}
 # All of these come out of Pillow's decoders for damaged files.
 DAMAGE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, MemoryError, struct.error)
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked before decoding, with a reason
-
-
-class BadImageError(Exception):
-    """An image that must not enter a dataset; the message is the reason for its quarantine."""
+LARGE = 16_000_000  # pixels; more than that is decoded one image at a time, to bound memory
+_one_large = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Examined:
-    """What is known of an image after decoding it: its content hash, its shape and what storing it will change."""
+class ImageFile:
+    """A raster image file on disk, as content of a record."""
 
-    image_id: str
-    width: int
-    height: int
-    channels: int
-    mode: str
-    changes: tuple[str, ...]
+    path: Path
 
+    def digest(self) -> str:
+        """SHA-256 of the file."""
+        return sha256(read_file(self.path)).hexdigest()
 
-def examine(raw: bytes, max_pixels: int) -> Examined:
-    """Decode `raw` whole and describe it; raises `BadImageError` with the reason when it cannot be used."""
-    image = _open(raw, max_pixels)
-    pixels = _pixels(image)
-    changes = _changes(image)
-    if not changes:
-        _stripped(raw, image)
-    height, width, channels = pixels.shape
-    digest = hashlib.sha256(f"{height}x{width}x{channels}".encode())
-    digest.update(np.ascontiguousarray(pixels).data)
-    return Examined(digest.hexdigest()[:32], width, height, channels, image.mode, changes)
+    def load(self, max_pixels: int) -> Loaded:
+        """Decode the file whole."""
+        return decode_raster(read_file(self.path), max_pixels)
+
+    def kept(self) -> tuple[bytes, str] | None:
+        """PNG and JPEG files in 8-bit gray or RGB keep their compressed pixels untouched."""
+        return raster_kept(read_file(self.path))
 
 
-def stored_bytes(raw: bytes, max_pixels: int) -> tuple[bytes, str]:
-    """The bytes a dataset keeps, and their extension: no metadata, upright, 8-bit gray or RGB.
+@dataclass(frozen=True)
+class ImageBytes:
+    """An encoded raster image inside a container; `read` gives its bytes and may raise `BadImageError`."""
 
-    PNG and JPEG files that are so already keep their compressed pixels untouched; all else becomes PNG.
+    read: Callable[[], bytes]
+
+    def digest(self) -> str:
+        """SHA-256 of the bytes."""
+        return sha256(self.read()).hexdigest()
+
+    def load(self, max_pixels: int) -> Loaded:
+        """Decode them whole."""
+        return decode_raster(self.read(), max_pixels)
+
+    def kept(self) -> tuple[bytes, str] | None:
+        """PNG and JPEG in 8-bit gray or RGB keep their compressed pixels untouched."""
+        return raster_kept(self.read())
+
+
+def read_file(path: Path) -> bytes:
+    """A file's bytes; raises `BadImageError` when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise BadImageError("file missing") from error
+    except OSError as error:
+        raise BadImageError(f"file cannot be read ({type(error).__name__})") from error
+
+
+def decode_raster(raw: bytes, max_pixels: int) -> Loaded:
+    """Decode an image file whole: upright, without transparency, gray where all channels are equal.
+
+    uint8 [H, W, 1 or 3], or uint16 [H, W, 1] for gray with more than 8 bits. Raises `BadImageError` with the reason
+    when it cannot be used.
     """
     image = _open(raw, max_pixels)
-    if _changes(image):
-        buffer = io.BytesIO()
-        pixels = _pixels(image)
-        Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG")
-        return buffer.getvalue(), "png"
-    return _stripped(raw, image)
+    with _one_large if image.width * image.height > LARGE else nullcontext():
+        array = _pixels(image)
+    changes = _changes(image)
+    if not changes and array.dtype == np.uint8:
+        _stripped(raw, image)
+    return Loaded(array, f"{image.format} {image.mode}", changes)
+
+
+def raster_kept(raw: bytes) -> tuple[bytes, str] | None:
+    """The bytes without metadata, and their extension, of a file that is stored as it is; None for all others."""
+    image = _open(raw, None)
+    return None if _changes(image) else _stripped(raw, image)
+
+
+def encode_png(pixels: Pixels) -> bytes:
+    """uint8 [H, W, 1 or 3] as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def decode(raw: bytes) -> Pixels:
@@ -72,7 +110,7 @@ def decode(raw: bytes) -> Pixels:
         return np.asarray(image.convert("RGB"))
 
 
-def _open(raw: bytes, max_pixels: int) -> Image.Image:
+def _open(raw: bytes, max_pixels: int | None) -> Image.Image:
     if not raw:
         raise BadImageError("empty file")
     with _damage("damaged header"):
@@ -80,15 +118,17 @@ def _open(raw: bytes, max_pixels: int) -> Image.Image:
             image = Image.open(io.BytesIO(raw), formats=FORMATS)
         except UnidentifiedImageError as error:
             raise BadImageError(f"not an image that can be read ({', '.join(FORMATS)})") from error
-    if image.width * image.height > max_pixels:
+    if max_pixels is not None and image.width * image.height > max_pixels:
         raise BadImageError(f"more pixels than dataset.max_pixels = {max_pixels} ({image.width} x {image.height})")
     with _damage("damaged header"):
         frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise BadImageError("more than one frame")
-    if image.mode.startswith(("I", "F")) or any(";16" in str(tile) for tile in image.tile):
+    if image.mode == "F":
+        raise BadImageError("pixels that are not whole numbers")
+    if not image.mode.startswith("I") and any(";16" in str(tile) for tile in image.tile):
         # Pillow opens 16-bit colour as 8-bit RGB; only the raw mode of its tiles still tells.
-        raise BadImageError(f"more than 8 bits a channel (mode {image.mode})")
+        raise BadImageError(f"more than 8 bits a channel in colour (mode {image.mode})")
     return image
 
 
@@ -109,16 +149,24 @@ def _stripped(raw: bytes, image: Image.Image) -> tuple[bytes, str]:
         raise BadImageError(f"truncated or damaged ({error})") from error
 
 
-def _pixels(image: Image.Image) -> Pixels:
+def _pixels(image: Image.Image) -> Array:
     with _damage("truncated or damaged"):
         image.load()
         upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I"):
+            return _sixteen_bits(np.asarray(upright))
         if upright.mode == "L" and "transparency" not in upright.info:
             return np.asarray(upright)[:, :, None]
         rgb = np.asarray(_on_black(upright).convert("RGB"))
     if (rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 0] == rgb[..., 2]).all():
         return rgb[..., :1]
     return rgb
+
+
+def _sixteen_bits(values: NDArray[Any]) -> NDArray[np.uint16]:
+    if values.min() < 0 or values.max() > 65535:
+        raise BadImageError(f"values outside 16 bits ({values.min()} to {values.max()})")
+    return values.astype(np.uint16)[:, :, None]
 
 
 def _on_black(image: Image.Image) -> Image.Image:

@@ -1,6 +1,7 @@
-"""What a label is, for every task: one of several classes, or for each class whether it is present, absent or unknown."""
+"""What a label is, for every task: one of several classes, or for each class whether present, absent or unknown."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +26,26 @@ def truths(labels: Sequence[Label | None], classes: int) -> NDArray[np.float64]:
     return table
 
 
-def disagree(a: Label | None, b: Label | None) -> bool:
-    """Whether two labels contradict each other; what is unknown in one contradicts nothing."""
-    if a is None or b is None:
-        return False
-    if isinstance(a, int) or isinstance(b, int):
-        return a != b
-    return any(x is not None and y is not None and x != y for x, y in zip(a, b, strict=True))
+def combined(labels: Sequence[Label | None]) -> Label | None:
+    """What several labels of one picture say together, each adding what the others leave unknown.
+
+    Raises `ValueError` where they contradict each other.
+    """
+    found = [label for label in labels if label is not None]
+    if not found:
+        return None
+    if all(isinstance(label, int) for label in found):
+        return _only(set(found))
+    columns = zip(*(label for label in found if isinstance(label, tuple)), strict=True)
+    return tuple(_truth(column) for column in columns)
+
+
+def _truth(column: Sequence[int | None]) -> int | None:
+    told = {truth for truth in column if truth is not None}
+    return _only(told) if told else None
+
+
+def _only(values: set[Any]) -> Any:  # noqa: ANN401  (one of the set's values)
+    if len(values) > 1:
+        raise ValueError("the labels contradict each other")
+    return next(iter(values))

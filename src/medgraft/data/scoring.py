@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 MIN_GROUPS = 10
 
-GroupsByClass = Mapping[str, Sequence[set[str]]]
 
-
-def scored_classes(groups: GroupsByClass, classes: Sequence[str], binary: bool) -> tuple[list[str], dict[str, str]]:
+def scored_classes(
+    groups: Mapping[str, Sequence[str]], truths: Mapping[str, NDArray[np.float64]], classes: Sequence[str], binary: bool
+) -> tuple[list[str], dict[str, str]]:
     """Classes with at least 10 positive and 10 negative groups in validation and in test, and why others lack them.
 
-    `groups[split][c]` holds the groups with an image of class c in that split. A binary task is scored by its
-    positive (second) class alone.
+    By split, `groups` [n] and `truths` [n, classes] (1, 0, NaN for unknown) of its images; a split that is not given is
+    not asked for. A binary task is scored by its positive (second) class alone.
     """
     scored, unscored = [], {}
     for index, name in enumerate(classes):
@@ -19,8 +22,8 @@ def scored_classes(groups: GroupsByClass, classes: Sequence[str], binary: bool) 
             continue
         short = [
             f"{count} {sign} patients in {split}"
-            for split in ("validation", "test")
-            for sign, count in _counts(groups[split], index).items()
+            for split in groups
+            for sign, count in _counts(groups[split], truths[split][:, index]).items()
             if count < MIN_GROUPS
         ]
         if short:
@@ -30,6 +33,6 @@ def scored_classes(groups: GroupsByClass, classes: Sequence[str], binary: bool) 
     return scored, unscored
 
 
-def _counts(by_class: Sequence[set[str]], index: int) -> dict[str, int]:
-    negative: set[str] = set().union(*(members for i, members in enumerate(by_class) if i != index))
-    return {"positive": len(by_class[index]), "negative": len(negative)}
+def _counts(groups: Sequence[str], truth: NDArray[np.float64]) -> dict[str, int]:
+    of = np.asarray(groups, dtype=object)
+    return {sign: len(set(of[truth == value])) for sign, value in (("positive", 1), ("negative", 0))}

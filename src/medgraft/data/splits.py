@@ -13,11 +13,15 @@ from medgraft.seeds import unit
 Counts = Mapping[str, NDArray[np.float64]]
 
 
-def label_counts(groups: Sequence[str], labels: Sequence[int], classes: int) -> dict[str, NDArray[np.float64]]:
-    """How many images of each class [classes] every group has."""
+def label_counts(groups: Sequence[str], truths: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """How many images of each class every group has, and, last, how many images: [classes + 1].
+
+    `truths` [n, classes]: 1 present, 0 absent, NaN unknown.
+    """
     counts: dict[str, NDArray[np.float64]] = {}
-    for group, label in zip(groups, labels, strict=True):
-        counts.setdefault(group, np.zeros(classes))[label] += 1
+    for group, row in zip(groups, np.nan_to_num(truths), strict=True):
+        counts.setdefault(group, np.zeros(truths.shape[1] + 1))
+        counts[group] += np.append(row, 1)
     return counts
 
 
@@ -32,14 +36,14 @@ def divide(counts: Counts, shares: Mapping[str, float], seed: int) -> dict[str, 
     names = list(shares)
     if not counts:
         return {}
-    total = _with_sum(np.sum(list(counts.values()), axis=0))
+    total = np.sum(list(counts.values()), axis=0)
     weights = np.append(np.ones(len(total) - 1), len(total) - 1)
     shares_of_all = np.array([shares[name] for name in names]) / sum(shares.values())
     targets = shares_of_all[:, None] * total[None, :]
     held = np.zeros_like(targets)
     chosen: dict[str, str] = {}
     for group in sorted(counts, key=lambda g: (unit("split", seed, g), g)):
-        vector = _with_sum(counts[group])
+        vector = counts[group]
         present = vector > 0
         before = ((held - targets)[:, present] / total[present]) ** 2
         after = ((held + vector - targets)[:, present] / total[present]) ** 2
@@ -50,20 +54,16 @@ def divide(counts: Counts, shares: Mapping[str, float], seed: int) -> dict[str, 
     return chosen
 
 
-def _with_sum(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.append(vector, vector.sum())
-
-
 def nested_order(counts: Counts, seed: int) -> list[str]:
     """Groups in an order whose every beginning is stratified, so that label fractions nest.
 
-    A group's stratum is its rarest class; strata are shuffled by hash and interleaved by relative rank, each
-    stratum's first group at the front, so that even a small fraction holds every class.
+    A group's stratum is its rarest class, groups without any are one, too; strata are shuffled by hash and interleaved
+    by relative rank, each stratum's first group at the front, so that even a small fraction holds every class.
     """
     total = np.sum(list(counts.values()), axis=0)
     strata: dict[int, list[str]] = {}
     for group, vector in counts.items():
-        present = np.flatnonzero(vector)
+        present = np.flatnonzero(vector)  # the count of images is last: it is the rarest only where it is alone
         strata.setdefault(int(present[np.argmin(total[present])]), []).append(group)
     ranked: list[tuple[float, float, str]] = []
     for members in strata.values():
@@ -77,6 +77,6 @@ def take_fraction(counts: Counts, fraction: float, seed: int) -> set[str]:
     order = nested_order(counts, seed)
     if fraction >= 1:
         return set(order)
-    sizes = np.cumsum([counts[group].sum() for group in order])
+    sizes = np.cumsum([counts[group][-1] for group in order])
     needed = fraction * sizes[-1]
     return set(order[: int(np.searchsorted(sizes, needed - 1e-9)) + 1])

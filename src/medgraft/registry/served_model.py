@@ -42,6 +42,7 @@ class ServedModel(PythonModel):
         package = json.loads((folder / "package.json").read_text(encoding="utf-8"))
         self.classes: list[str] = package["classes"]
         self.max_pixels: int = package["max_pixels"]
+        self.white: int | None = package["white"]
         providers = ["CPUExecutionProvider"]
         self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=providers)
 
@@ -56,7 +57,7 @@ class ServedModel(PythonModel):
         problems: list[str] = []
         for row, text in enumerate(model_input["image"]):
             try:
-                pixels = decode(text, self.max_pixels)
+                pixels = decode(text, self.max_pixels, self.white)
             except BadImageError as error:
                 problems.append(f"row {row}: {error}")
             else:
@@ -68,8 +69,11 @@ class ServedModel(PythonModel):
         return pd.DataFrame(table, columns=self.classes)
 
 
-def decode(text: object, max_pixels: int) -> NDArray[np.uint8]:
-    """Base64 text (line breaks allowed) of an image file → uint8 [height, width, 3], upright RGB."""
+def decode(text: object, max_pixels: int, white: int | None) -> NDArray[np.uint8]:
+    """Base64 text (line breaks allowed) of an image file → uint8 [height, width, 3], upright RGB.
+
+    `white`: the value of gray images with more than 8 bits that is shown white, as in the training images.
+    """
     if not isinstance(text, str) or not text:
         raise BadImageError("no image; send the base64 text of an image file")
     try:
@@ -87,11 +91,25 @@ def decode(text: object, max_pixels: int) -> NDArray[np.uint8]:
         frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise BadImageError("more than one frame")
-    if image.mode.startswith(("I", "F")) or any(";16" in str(tile) for tile in image.tile):
-        raise BadImageError(f"more than 8 bits a channel (mode {image.mode}); convert it as the training images were")
+    if image.mode == "F":
+        raise BadImageError("pixels that are not whole numbers")
+    if not image.mode.startswith("I") and any(";16" in str(tile) for tile in image.tile):
+        raise BadImageError(f"more than 8 bits a channel in colour (mode {image.mode})")
     with _damage("truncated or damaged"):
         image.load()
-        return np.asarray(_on_black(ImageOps.exif_transpose(image)).convert("RGB"))
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I"):
+            return _eight_bits(np.asarray(upright), white)
+        return np.asarray(_on_black(upright).convert("RGB"))
+
+
+def _eight_bits(values: NDArray[Any], white: int | None) -> NDArray[np.uint8]:
+    if white is None:
+        raise BadImageError("more than 8 bits, while every training image had 8; convert it as they were")
+    if values.min() < 0 or values.max() > 65535:
+        raise BadImageError(f"values outside 16 bits ({values.min()} to {values.max()})")
+    scaled = np.round(np.minimum(values.astype(np.uint16), white) * (255 / white)).astype(np.uint8)
+    return np.repeat(scaled[:, :, None], 3, axis=2)
 
 
 @contextmanager

@@ -2,23 +2,30 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import astuple, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from medgraft.artifacts import fingerprint, read_card, read_json, write_card, write_json
 from medgraft.code_version import code_version
-from medgraft.data.dataset import Item, write_aliases, write_shards
+from medgraft.data.card import label_facts
+from medgraft.data.dataset import Item, write_aliases, write_sealed, write_shards
 from medgraft.data.division import split_of_rows
-from medgraft.data.duplicates import Resolved, Row, check_official, resolve
-from medgraft.data.examination import Examination, examine_all, file_digests, read_file
+from medgraft.data.duplicates import Resolved, Row, check_official, join, resolve
+from medgraft.data.examination import (
+    Examination,
+    content_digests,
+    eight_bits,
+    examine_all,
+    stored_bytes,
+    white_value,
+)
 from medgraft.data.identity import GroupKey, group_key
-from medgraft.data.images import stored_bytes
+from medgraft.data.images import Pixels
+from medgraft.data.near_duplicates import Found, Pictured, find
 from medgraft.data.quality import quality_report
-from medgraft.data.readers import ReaderSettings, readers
-from medgraft.data.scoring import scored_classes
+from medgraft.data.readers import ReaderSettings, Record, readers
+from medgraft.data.sources import Source, open_source
 from medgraft.errors import UserError
 from medgraft.params import Dataset, Split
 from medgraft.stages import STAGES
@@ -26,7 +33,22 @@ from medgraft.stages.agreement import asked
 from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 
-UNGROUPED = "No patient column: images of one patient may lie in both train and test, so every figure may be too good."
+SOURCES = Path(".medgraft/sources")  # unpacked archives and copies of remote sources
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """What was asked for, and what was found on the way to the dataset."""
+
+    settings: Dataset
+    split: Split
+    reader: ReaderSettings
+    key: GroupKey
+    source: Source
+    examination: Examination
+    resolved: Resolved
+    near: Found
+    white: int | None
 
 
 def run(plan: Path, dataset: Path, sealed: Path, store: Store) -> str:
@@ -40,13 +62,12 @@ def run(plan: Path, dataset: Path, sealed: Path, store: Store) -> str:
     key = group_key(settings.group_key)
     reader = readers.get(settings.reader["type"])
     reader_settings = reader.settings(**settings.reader)
-    records = list(reader.read(Path(settings.source), reader_settings))
+    source = open_source(settings.source, SOURCES)
+    refused = [Record(reference, problem=why) for reference, why in source.refused]
+    records = [*refused, *reader.read(source.path, reader_settings)]
     if not records:
         raise UserError(f"dataset.source {settings.source} holds no rows; correct it or the reader's settings")
-    content = [
-        [astuple(replace(record, file=None)), digest]
-        for record, digest in zip(records, file_digests(records), strict=True)
-    ]
+    content = [[_but_content(record), digest] for record, digest in zip(records, content_digests(records), strict=True)]
     matters = asked(settings, split) | {
         "key_id": key.key_id,
         "content": fingerprint("source", content, {}, ""),
@@ -58,121 +79,102 @@ def run(plan: Path, dataset: Path, sealed: Path, store: Store) -> str:
         grouped = reader_settings.grouped and not settings.ungrouped
         examination = examine_all(records, settings, grouped)
         resolved = resolve(examination.rows)
-        _refuse_bad_source(len(records), [*examination.quarantined, *resolved.conflicts], settings)
+        _refuse_bad_source(len(records), [*examination.quarantined, *resolved.conflicting], settings)
+        _refuse_mixed(examination)
+        white = white_value(examination.images.values(), settings.white)
+        near = _near_duplicates(resolved, examination, settings, white)
+        resolved = join(resolved, [(pair.a, pair.b) for pair in near.verified])
         check_official(resolved.rows)
-        _pack(folders, prints, examination, resolved, settings, split, key, reader_settings)
+        found = Ingestion(settings, split, reader_settings, key, source, examination, resolved, near, white)
+        _pack(folders, prints, found)
 
     return produce({"dataset": dataset, "sealed": sealed}, prints, store, build)
 
 
-def _pack(
-    folders: dict[str, Path],
-    prints: dict[str, str],
-    examination: Examination,
-    resolved: Resolved,
-    settings: Dataset,
-    split: Split,
-    key: GroupKey,
-    reader_settings: ReaderSettings,
-) -> None:
+def _but_content(record: Record) -> list[Any]:
+    return [getattr(record, name) for name in Record.__dataclass_fields__ if name != "content"]
+
+
+def _near_duplicates(resolved: Resolved, examination: Examination, settings: Dataset, white: int | None) -> Found:
     rows = resolved.rows
-    splits = split_of_rows(rows, split, len(settings.classes))
-    items = [_item(row, name, key) for row, name in zip(rows, splits, strict=True)]
-    records = {row.image_id: row.record for row in rows}
+    if not settings.near_duplicates:
+        return Found([], [], False)
+    images = [examination.images[row.image_id] for row in rows]
+
+    def load(index: int) -> Pixels:
+        content = rows[index].record.content
+        assert content is not None
+        return eight_bits(content.load(settings.max_pixels), white)
+
+    return find([Pictured(image.phash, image.shape[:2]) for image in images], load)
+
+
+def _pack(folders: dict[str, Path], prints: dict[str, str], found: Ingestion) -> None:
+    settings, rows, images = found.settings, found.resolved.rows, found.examination.images
+    splits = split_of_rows(rows, found.split, len(settings.classes))
+    items = [_item(row, name, found) for row, name in zip(rows, splits, strict=True)]
+    contents = {row.image_id: row.record.content for row in rows}
 
     def read_bytes(item: Item) -> tuple[bytes, str]:
-        file = records[item.image_id].file
-        assert file is not None
-        return stored_bytes(read_file(file), settings.max_pixels)
+        content = contents[item.image_id]
+        assert content is not None
+        return stored_bytes(content, images[item.image_id], found.white, settings.max_pixels)
 
-    columns = reader_settings.subgroup_columns
-    write_shards(folders["dataset"], items, read_bytes, settings.classes, columns)
-    kept = [examination.images[row.image_id] for row in rows]
-    quarantined = [*examination.quarantined, *resolved.conflicts]
-    sizes = Counter(row.group for row in rows).values()
-    report = quality_report(
-        len(examination.rows) + len(examination.quarantined),
-        kept,
-        quarantined,
-        resolved.duplicates,
-        resolved.merged_groups,
-        sizes,
-    )
-    write_json(folders["dataset"] / "quality.json", report)
-    hidden = {key.group_id(group): [key.group_id(o) for o in others] for group, others in resolved.aliases.items()}
+    columns = found.reader.subgroup_columns
+    facts = label_facts(items, settings, found.split)
+    write_shards(folders["dataset"], items, read_bytes, settings.task, settings.classes, columns)
+    write_json(folders["dataset"] / "quality.json", _quality(folders["dataset"], items, found))
+    key, aliases = found.key, found.resolved.aliases
+    hidden = {key.group_id(group): [key.group_id(other) for other in others] for group, others in aliases.items()}
     write_aliases(folders["dataset"], hidden)
     test = sorted((i for i in items if i.split == "test"), key=lambda i: i.image_id)
-    facts = _facts(items, settings, key, columns) | {
-        "asked": asked(settings, split),
-        "channels": max(image.channels for image in kept),
+    facts |= {
+        "name": settings.name,
+        "task": settings.task,
+        "classes": settings.classes,
+        "key_id": key.key_id,
+        "subgroups": list(columns),
+        "studies": any(i.study_id is not None for i in items),
+        "asked": asked(settings, found.split),
+        "dimensions": images[rows[0].image_id].dimensions,
+        "channels": max(images[row.image_id].channels for row in rows),
+        "white": found.white,
         "test_set": fingerprint("test_set", [[i.image_id, i.label] for i in test], {}, ""),
     }
     write_card(folders["dataset"], "dataset", prints["dataset"], {}, **facts)
-    labels = pl.DataFrame(
-        {
-            "image_id": [i.image_id for i in test],
-            "label": [i.label for i in test],
-            "source_uri": [i.source_uri for i in test],
-        }
-    )
-    labels.write_parquet(folders["sealed"] / "labels.parquet")
+    write_sealed(folders["sealed"], test, settings.task)
     write_card(folders["sealed"], "sealed", prints["sealed"], {"dataset": prints["dataset"]})
 
 
-def _item(row: Row, split: str, key: GroupKey) -> Item:
-    record = row.record
+def _item(row: Row, split: str, found: Ingestion) -> Item:
+    record, image = row.record, found.examination.images[row.image_id]
     return Item(
         image_id=row.image_id,
-        group_id=key.group_id(row.group),
+        group_id=found.key.group_id(row.group),
+        study_id=None if record.study is None else found.key.group_id(f"study {record.study}"),
         split=split,
         label=row.label,
+        phash=None if image.phash is None else f"{image.phash:016x}",
         subgroups=dict(record.subgroups),
         source_uri=record.reference,
     )
 
 
-def _facts(items: Sequence[Item], settings: Dataset, key: GroupKey, columns: Sequence[str]) -> dict[str, Any]:
-    names = [name for name in ("train", "validation", "test", "unlabelled") if any(i.split == name for i in items)]
-    splits = {name: _counts([i for i in items if i.split == name], settings.classes) for name in names}
-    problems = [
-        f"class '{label}' has no image in {name}"
-        for name in ("train", "validation", "test")
-        for label in settings.classes
-        if splits.get(name, {"labels": {}})["labels"].get(label, 0) == 0
-    ]
-    groups = {
-        name: [{i.group_id for i in items if i.split == name and i.label == c} for c in range(len(settings.classes))]
-        for name in ("validation", "test")
-    }
-    scored, unscored = scored_classes(groups, settings.classes, settings.task == "binary")
-    if not scored:
-        problems += [f"class '{label}' cannot be scored: {why}" for label, why in unscored.items()]
-    if problems:
-        raise UserError(
-            "the splits are too small to train and choose on:\n"
-            + "\n".join(f"  - {p}" for p in problems)
-            + "\nadd patients, merge classes, or give split.validation and split.test larger shares"
-        )
-    return {
-        "name": settings.name,
-        "task": settings.task,
-        "classes": settings.classes,
-        "scored": scored,
-        "unscored": unscored,
-        "key_id": key.key_id,
-        "warnings": [UNGROUPED] if settings.ungrouped else [],
-        "splits": splits,
-        "subgroups": list(columns),
-    }
+def _quality(folder: Path, items: Sequence[Item], found: Ingestion) -> dict[str, Any]:
+    examination, resolved = found.examination, found.resolved
+    return quality_report(
+        len(examination.rows) + len(examination.quarantined),
+        [examination.images[row.image_id] for row in resolved.rows],
+        [*examination.quarantined, *resolved.conflicting],
+        resolved.duplicates,
+        sum(len(others) for others in resolved.aliases.values()),
+        Counter(row.group for row in resolved.rows).values(),
+    )
 
 
-def _counts(items: Sequence[Item], classes: Sequence[str]) -> dict[str, Any]:
-    labels = Counter(i.label for i in items)
-    return {
-        "images": len(items),
-        "groups": len({i.group_id for i in items}),
-        "labels": {name: labels[index] for index, name in enumerate(classes)},
-    }
+def _refuse_mixed(examination: Examination) -> None:
+    if len({image.dimensions for image in examination.images.values()}) > 1:
+        raise UserError("the source holds images and volumes; ingest them as two datasets")
 
 
 def _refuse_bad_source(rows: int, quarantined: Sequence[tuple[str, str]], settings: Dataset) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from medgraft.artifacts import fingerprint
 from medgraft.catalog import Catalog, nearest
-from medgraft.data.readers import readers
+from medgraft.data.readers import ReaderSettings, readers
 from medgraft.errors import UserError, raise_all
 from medgraft.loading import choice, read_yaml, validate
 from medgraft.params import Dataset, Evaluation, Params, Settings, Split, Study
@@ -15,7 +15,18 @@ from medgraft.pretraining import methods
 from medgraft.transfer import StrategySettings, strategies
 
 RESERVED_NAMES = ("dataset", "sealed")  # keys of `made_from` beside the names of candidates and initializations
-RESERVED = ("image", "image_id", "group_id", "split", "label", "labels", "masks", "source_uri")
+RESERVED = (
+    "image",
+    "image_id",
+    "group_id",
+    "study_id",
+    "split",
+    "label",
+    "labels",
+    "masks",
+    "phash",
+    "source_uri",
+)
 
 
 @dataclass(frozen=True)
@@ -52,9 +63,14 @@ def resolve(path: Path, overrides: Sequence[str]) -> Resolved:
     ]
     names = list(_mapping(raw, "initializations"))
     problems += [p for name, c in made["candidates"].items() for p in _unknown_sources(name, c, names)]
-    problems += _dataset_checks(validate(Dataset, dataset)[0], reader)
-    problems += _study_checks(validate(Split, raw.get("split", {}))[0], validate(Study, raw.get("study", {}))[0])
-    problems += _reference_checks(validate(Evaluation, raw.get("evaluation", {}))[0], list(_mapping(raw, "candidates")))
+    described = validate(Dataset, dataset)[0]
+    split, study = validate(Split, raw.get("split", {}))[0], validate(Study, raw.get("study", {}))[0]
+    evaluation = validate(Evaluation, raw.get("evaluation", {}))[0]
+    problems += _dataset_checks(described, reader)
+    problems += _study_checks(split, study)
+    problems += _held_out_checks(split, reader)
+    problems += _evaluation_checks(evaluation, described)
+    problems += _reference_checks(evaluation, list(_mapping(raw, "candidates")))
     raise_all(list(dict.fromkeys(problems)), str(path))
     assert params is not None
     filled = params.model_copy(
@@ -151,8 +167,54 @@ def _dataset_checks(dataset: Dataset | None, reader: Any) -> list[str]:  # noqa:
         )
     if reader is not None and reader.grouped and dataset.ungrouped:
         problems.append("dataset.ungrouped: true, but the reader knows the patient; remove one of the two")
+    if reader is not None:
+        problems += _label_checks(dataset, reader)
     taken = [c for c in (reader.subgroup_columns if reader is not None else []) if c in RESERVED]
     problems += [f"dataset.reader.subgroups: '{column}' is a name medgraft uses itself" for column in taken]
+    return problems
+
+
+def _label_checks(dataset: Dataset, reader: ReaderSettings) -> list[str]:
+    if reader.labels is None:
+        return []
+    if dataset.task != "multilabel":
+        return [
+            f"dataset.task: {dataset.task}, but the reader gives a truth for each of several labels; use multilabel"
+        ]
+    return [
+        f"dataset.classes: the reader has no label '{name}'{nearest(name, reader.labels)}"
+        for name in dataset.classes
+        if name not in reader.labels
+    ]
+
+
+def _held_out_checks(split: Split | None, reader: ReaderSettings | None) -> list[str]:
+    if split is None or split.held_out is None:
+        return []
+    problems = ["split: held_out and only_test exclude each other; remove one"] if split.only_test else []
+    columns = reader.subgroup_columns if reader is not None else [split.held_out.column]
+    if split.held_out.column not in columns:
+        hint = nearest(split.held_out.column, columns)
+        problems.append(
+            f"split.held_out.column: '{split.held_out.column}' is not among the reader's subgroups{hint}; add it there"
+        )
+    return problems
+
+
+def _evaluation_checks(evaluation: Evaluation | None, dataset: Dataset | None) -> list[str]:
+    if evaluation is None or dataset is None:
+        return []
+    problems = [
+        f"evaluation.prevalence: no class '{name}'{nearest(name, dataset.classes)}"
+        for name in evaluation.prevalence
+        if name not in dataset.classes
+    ]
+    if evaluation.metric == "quadratic_kappa" and dataset.task != "ordinal":
+        problems.append(f"evaluation.metric: quadratic_kappa is for grades in order, not for a {dataset.task} task")
+    if evaluation.unit != "image" and evaluation.aggregate == "max" and dataset.task not in ("binary", "multilabel"):
+        problems.append(
+            f"evaluation.aggregate: max is for binary and multilabel tasks; use mean for a {dataset.task} task"
+        )
     return problems
 
 

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from medgraft.data.images import ImageFile
 from medgraft.data.readers.folder import FolderSettings, read
+from medgraft.data.readers.reader import Record
 from medgraft.errors import UserError
 
 
@@ -18,22 +20,27 @@ def _touch(source: Path, *names: str) -> None:
         (source / name).write_bytes(b"x")
 
 
+def _name(record: Record) -> str:
+    assert isinstance(record.content, ImageFile)
+    return record.content.path.name
+
+
 def test_a_folder_a_class(source: Path) -> None:
     _touch(source, "sick/p2_1.png", "healthy/p1_1.png", "healthy/deeper/p1_2.png", "readme.txt")
     settings = FolderSettings(type="folder", group_pattern=r"(p\d+)_")
-    found = [(r.file, r.label, r.group, r.problem) for r in read(source, settings)]
+    found = [(r.content, r.label, r.group, r.problem) for r in read(source, settings)]
     assert found == [
-        (source / "healthy/deeper/p1_2.png", "healthy", "p1", None),
-        (source / "healthy/p1_1.png", "healthy", "p1", None),
+        (ImageFile(source / "healthy/deeper/p1_2.png"), "healthy", "p1", None),
+        (ImageFile(source / "healthy/p1_1.png"), "healthy", "p1", None),
         (None, None, None, "not inside a class folder"),
-        (source / "sick/p2_1.png", "sick", "p2", None),
+        (ImageFile(source / "sick/p2_1.png"), "sick", "p2", None),
     ]
 
 
 def test_a_folder_a_split_and_a_class(source: Path) -> None:
     _touch(source, "train/sick/1.png", "val/sick/2.png", "test/healthy/3.png", "test/4.png")
     settings = FolderSettings(type="folder", layout="split/class", split_values={"val": "validation"})
-    found = {r.file.name: (r.split, r.label, r.group) for r in read(source, settings) if r.file}
+    found = {_name(r): (r.split, r.label, r.group) for r in read(source, settings) if r.content}
     assert found == {
         "1.png": ("train", "sick", None),
         "2.png": ("validation", "sick", None),
@@ -54,9 +61,9 @@ def test_links_out_of_the_source_are_not_followed(source: Path, tmp_path: Path) 
     (tmp_path / "secret.png").write_bytes(b"x")
     (source / "sick" / "2.png").symlink_to(tmp_path / "secret.png")
     (source / "sick" / "3.png").symlink_to(source / "sick" / "1.png")
-    found = {r.reference: (r.file, r.problem) for r in read(source, FolderSettings(type="folder"))}
+    found = {r.reference: (r.content, r.problem) for r in read(source, FolderSettings(type="folder"))}
     assert found["file 2"] == (None, "a link that leads out of the source")
-    assert found["file 3"] == (source / "sick" / "3.png", None)
+    assert found["file 3"] == (ImageFile(source / "sick" / "3.png"), None)
 
 
 def test_a_name_without_the_pattern_has_no_patient(source: Path) -> None:

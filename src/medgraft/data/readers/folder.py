@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from medgraft.data.images import ImageFile
 from medgraft.data.readers.reader import Reader, ReaderSettings, Record, readers, split_name
 
 
@@ -51,16 +52,16 @@ def read(source: Path, settings: FolderSettings) -> Iterator[Record]:
         folders = path.relative_to(source).parts[:-1][:depth]
         reference = f"file {number}"
         if len(folders) < depth:
-            yield Record(reference, None, None, problem=f"not inside a {settings.layout} folder")
+            yield Record(reference, problem=f"not inside a {settings.layout} folder")
             continue
         if path.is_symlink() and not path.resolve().is_relative_to(source.resolve()):
-            yield Record(reference, None, None, problem="a link that leads out of the source")
+            yield Record(reference, problem="a link that leads out of the source")
             continue
         below = path.relative_to(source.joinpath(*folders)).as_posix()
         group = _group(below, settings.group_pattern)
         yield Record(
             reference=reference,
-            file=path,
+            content=ImageFile(path),
             label=folders[-1],
             group=group,
             split=split_name(folders[0], settings.split_values, reference) if depth == 2 else None,

@@ -49,7 +49,7 @@ class ReaderSettings(Settings):
 
     @property
     def labels(self) -> list[str] | None:
-        """The classes a multilabel reader gives truths for, where its settings already tell; None for one class each."""
+        """The classes a multilabel reader gives truths for; None where each image has one class."""
         return None
 
     @property
