@@ -189,6 +189,25 @@ def leaderboard(artifacts: Artifacts = ARTIFACTS) -> None:
 
 
 @app.command()
+def withdraw(
+    group: Annotated[str, typer.Argument(help="The patient, as the source names them.")],
+    hashed: Annotated[bool, typer.Option("--hashed", help="GROUP is the HMAC id that artifacts show.")] = False,
+    artifacts: Artifacts = ARTIFACTS,
+    store: StoreUri = DEFAULT_STORE,
+) -> None:
+    """List every artifact, run and model version that holds a patient, for whoever must take the patient back.
+
+    Reads artifacts/plan, all artifacts, the store, caches and the MLflow server. Writes nothing, deletes nothing.
+    """
+    from medgraft.stages import withdraw as command
+    from medgraft.store import Store
+
+    holdings = command.run(group, hashed, artifacts, Store(store))
+    for line in command.describe(holdings):
+        typer.echo(line)
+
+
+@app.command()
 def phantom(
     out: Annotated[Path, typer.Argument(help="Folder to write, as a hospital export would look.")],
     patients: Annotated[int, typer.Option(help="How many patients.")] = 160,
