@@ -1,7 +1,6 @@
 """What a label is, for every task: one of several classes, or for each class whether present, absent or unknown."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +31,11 @@ def combined(labels: Sequence[Label | None]) -> Label | None:
     Raises `ValueError` where they contradict each other.
     """
     found = [label for label in labels if label is not None]
-    if not found:
-        return None
-    if all(isinstance(label, int) for label in found):
-        return _only(set(found))
-    columns = zip(*(label for label in found if isinstance(label, tuple)), strict=True)
-    return tuple(_truth(column) for column in columns)
+    classes = {label for label in found if isinstance(label, int)}
+    if classes:
+        return _only(classes)
+    tables = [label for label in found if isinstance(label, tuple)]
+    return tuple(_truth(column) for column in zip(*tables, strict=True)) if tables else None
 
 
 def _truth(column: Sequence[int | None]) -> int | None:
@@ -45,7 +43,7 @@ def _truth(column: Sequence[int | None]) -> int | None:
     return _only(told) if told else None
 
 
-def _only(values: set[Any]) -> Any:  # noqa: ANN401  (one of the set's values)
+def _only(values: set[int]) -> int:
     if len(values) > 1:
         raise ValueError("the labels contradict each other")
     return next(iter(values))

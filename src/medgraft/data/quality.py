@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from medgraft.data.images import Examined
+from medgraft.data.examination import Examined
 
 
 def quality_report(
@@ -25,8 +25,8 @@ def quality_report(
         "merged_groups": merged_groups,
         "reasons": dict(sorted(Counter(why.split(" (")[0] for _, why in quarantined).items())),
         "images": {
-            "width": _spread([e.width for e in kept]),
-            "height": _spread([e.height for e in kept]),
+            "width": _spread([e.shape[1] for e in kept]),
+            "height": _spread([e.shape[0] for e in kept]),
             "modes": dict(sorted(Counter(e.mode for e in kept).items())),
         },
         "transformations": dict(sorted(Counter(c for e in kept for c in e.changes).items())),

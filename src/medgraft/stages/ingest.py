@@ -10,6 +10,7 @@ from medgraft.artifacts import fingerprint, read_card, read_json, write_card, wr
 from medgraft.code_version import code_version
 from medgraft.data.card import label_facts
 from medgraft.data.dataset import Item, write_aliases, write_sealed, write_shards
+from medgraft.data.deidentification import check_columns, deidentified
 from medgraft.data.division import split_of_rows
 from medgraft.data.duplicates import Resolved, Row, check_official, join, resolve
 from medgraft.data.examination import (
@@ -85,6 +86,8 @@ def run(plan: Path, dataset: Path, sealed: Path, store: Store) -> str:
         near = _near_duplicates(resolved, examination, settings, white)
         resolved = join(resolved, [(pair.a, pair.b) for pair in near.verified])
         check_official(resolved.rows)
+        columns = {c: [row.record.subgroups.get(c) for row in resolved.rows] for c in reader_settings.subgroup_columns}
+        check_columns(columns, [row.record.group or row.group for row in resolved.rows])
         found = Ingestion(settings, split, reader_settings, key, source, examination, resolved, near, white)
         _pack(folders, prints, found)
 
@@ -155,7 +158,7 @@ def _item(row: Row, split: str, found: Ingestion) -> Item:
         split=split,
         label=row.label,
         phash=None if image.phash is None else f"{image.phash:016x}",
-        subgroups=dict(record.subgroups),
+        subgroups=deidentified(record.subgroups, record.group or row.group, found.reader.date_columns, found.key),
         source_uri=record.reference,
     )
 

@@ -5,34 +5,63 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from medgraft.catalog import nearest
-from medgraft.data.readers.reader import Reader, ReaderSettings, Record, readers, split_name
-from medgraft.errors import UserError, raise_all
+from medgraft.data.readers.files import inside, located
+from medgraft.data.readers.multilabel import MultilabelSettings, Truths, truths_of_list, truths_of_row
+from medgraft.data.readers.reader import Reader, Record, readers, split_name
+from medgraft.data.readers.table import date, open_table, rows, text
 
 COLUMN = re.compile(r"\{([^{}]+)\}")
+SECRETS = {
+    "label": "test labels are sealed",
+    "findings": "test labels are sealed",
+    "group": "patient ids are never written",
+    "study": "ids of studies are never written",
+}
 
 
-class ManifestSettings(ReaderSettings):
+class ManifestSettings(MultilabelSettings):
     """Which table, and what its columns mean."""
+
+    # `labels` is what every reader tells its classes by, so the setting of that name needs another one inside.
+    model_config = ConfigDict(populate_by_name=True)
 
     table: str = Field(description="CSV or Parquet file, relative to the source.")
     path: str = Field(
         description="Image file, relative to the source: a column, or a pattern like `images/{image_id}.png`."
     )
-    label: str = Field(description="Column with the label.")
+    label: str | None = Field(None, description="Column with the label.")
+    findings: list[str] | None = Field(
+        None,
+        alias="labels",
+        min_length=1,
+        validate_default=True,
+        description="Multilabel: a column a class, of 1, 0, -1 (uncertain) or nothing; with `separator`, the classes.",
+    )
+    separator: str | None = Field(
+        None,
+        min_length=1,
+        validate_default=True,
+        description="What stands between the classes where the column `label` lists those that are present: `|`.",
+    )
+    negative: str | None = Field(
+        None, description="With `separator`: the word that says that no class is present, `No Finding`."
+    )
     group: str | None = Field(
         None, description="Column with the patient (or lesion): the rows of one never straddle splits."
     )
+    study: str | None = Field(None, description="Column with the study (examination) within the patient.")
     split: str | None = Field(None, description="Column with an official split; empty cells are divided by us.")
     split_values: dict[str, str] = Field(
         default_factory=dict, description="What values of the split column mean, e.g. `{val: validation}`."
     )
     subgroups: list[str] = Field(
         default_factory=list,
-        description="Columns kept for reports on subgroups; nothing else of the table is kept.",
+        description="Columns kept for reports on subgroups; nothing else of the table is kept but `dates`.",
+    )
+    dates: list[str] = Field(
+        default_factory=list, description="Columns kept that hold dates (ISO 8601; any other cell is dropped)."
     )
 
     @field_validator("path")
@@ -42,15 +71,55 @@ class ManifestSettings(ReaderSettings):
             raise ValueError("each pair of braces must hold the name of a column")
         return path
 
-    @field_validator("subgroups")
+    @field_validator("findings")
     @classmethod
-    def _nothing_secret(cls, subgroups: list[str], info: ValidationInfo) -> list[str]:
-        for name, why in (("label", "test labels are sealed"), ("group", "patient ids are never written")):
-            if info.data.get(name) in subgroups:
-                raise ValueError(f"'{info.data[name]}' is the {name} column, and {why}; take it out")
-        if set(COLUMN.findall(info.data.get("path", ""))) & set(subgroups) or info.data.get("path") in subgroups:
+    def _some_label(cls, columns: list[str] | None, info: ValidationInfo) -> list[str] | None:
+        if columns is None and info.data.get("label") is None:
+            raise ValueError("name the column with the label in `label`, or a column a class in `labels`")
+        if len(set(columns or [])) < len(columns or []):
+            raise ValueError("names a column twice")
+        return columns
+
+    @field_validator("separator")
+    @classmethod
+    def _one_way(cls, separator: str | None, info: ValidationInfo) -> str | None:
+        named = [info.data.get(name) is not None for name in ("label", "findings")]
+        if separator is None and all(named):
+            raise ValueError("`label` and `labels` exclude each other, unless a separator says how `label` lists them")
+        if separator is not None and not all(named):
+            raise ValueError("needs the column in `label` and the classes in `labels`")
+        return separator
+
+    @field_validator("negative")
+    @classmethod
+    def _no_class(cls, negative: str | None, info: ValidationInfo) -> str | None:
+        if negative is not None and info.data.get("separator") is None:
+            raise ValueError("means something with `separator` only")
+        if negative in (info.data.get("findings") or []):
+            raise ValueError("is among `labels`; take it out there")
+        return negative
+
+    @field_validator("subgroups", "dates")
+    @classmethod
+    def _nothing_secret(cls, kept: list[str], info: ValidationInfo) -> list[str]:
+        for name, why in SECRETS.items():
+            named = info.data.get(name)
+            for column in [named] if isinstance(named, str) else named or []:
+                if column in kept:
+                    raise ValueError(f"'{column}' is a column of {name}, and {why}; take it out")
+        if len(set(kept)) < len(kept):
+            raise ValueError("names a column twice")
+        path = info.data.get("path", "")
+        if {path, *COLUMN.findall(path)} & set(kept):
             raise ValueError("file names may tell who a patient is; take the column of `path` out")
-        return subgroups
+        return kept
+
+    @field_validator("dates")
+    @classmethod
+    def _dates_once(cls, dates: list[str], info: ValidationInfo) -> list[str]:
+        if set(dates) & set(info.data.get("subgroups", [])):
+            raise ValueError("a column is among `subgroups`, too, and would be kept as it is; take it out there")
+        return dates
 
     @property
     def grouped(self) -> bool:
@@ -58,85 +127,76 @@ class ManifestSettings(ReaderSettings):
         return self.group is not None
 
     @property
+    def labels(self) -> list[str] | None:
+        """The classes that have truths of their own; None where each image has one class."""
+        return self.findings
+
+    @property
+    def subgroup_columns(self) -> list[str]:
+        """Columns to carry along, dates among them."""
+        return [*self.subgroups, *self.dates]
+
+    @property
+    def date_columns(self) -> list[str]:
+        """Those of them that hold dates."""
+        return self.dates
+
+    @property
+    def path_columns(self) -> list[str]:
+        """Columns that the path is made of."""
+        return COLUMN.findall(self.path_pattern)
+
+    @property
     def path_pattern(self) -> str:
         """`path` as a pattern, also when it is a column."""
         return self.path if "{" in self.path else "{" + self.path + "}"
 
-    @property
-    def subgroup_columns(self) -> list[str]:
-        """Columns to carry along."""
-        return self.subgroups
-
 
 def read(source: Path, settings: ManifestSettings) -> Iterator[Record]:
     """A record for each row of the table, in its order; raises `UserError` for columns that don't exist."""
-    table = _open(source / settings.table, settings)
-    path_columns = _path_columns(settings)
-    for number, row in enumerate(table.iter_rows(named=True), start=1):
-        reference = f"{settings.table} row {number}"
-        file = _file(source, {column: row[column] for column in path_columns}, settings.path_pattern)
+    columns = [settings.label, settings.group, settings.study, settings.split, *settings.path_columns, *settings.dates]
+    if settings.separator is None:
+        columns += settings.labels or []
+    wanted = [column for column in columns if column is not None]
+    table = open_table(source, settings.table, wanted, numbers=settings.subgroups)
+    for reference, row in rows(settings.table, table):
+        content, problem = located(_file(source, row, settings))
+        labels, bad_label = _truths(row, settings)
+        cells = {column: text(row[column]) for column in wanted}
         yield Record(
             reference=reference,
-            file=file,
-            problem=None if file else "the path is empty or leads out of the source",
-            label=_text(row[settings.label]),
-            group=_text(row[settings.group]) if settings.group else None,
-            split=split_name(_text(row[settings.split]), settings.split_values, reference) if settings.split else None,
-            subgroups={column: row[column] for column in settings.subgroups},
+            content=content,
+            label=cells[settings.label] if settings.label and settings.labels is None else None,
+            labels=labels,
+            group=cells[settings.group] if settings.group else None,
+            study=_study(cells, settings),
+            split=split_name(cells[settings.split], settings.split_values, reference) if settings.split else None,
+            subgroups={column: row[column] for column in settings.subgroups}
+            | {column: date(row[column]) for column in settings.dates},
+            problem=problem or bad_label,
         )
 
 
-def _file(source: Path, parts: Mapping[str, Any], pattern: str) -> Path | None:
-    if None in parts.values():
+def _file(source: Path, row: Mapping[str, Any], settings: ManifestSettings) -> Path | None:
+    if any(row[column] is None for column in settings.path_columns):
         return None
-    relative = COLUMN.sub(lambda found: str(parts[found[1]]), pattern)
-    return _inside(source, relative) if relative else None
+    return inside(source, COLUMN.sub(lambda found: str(row[found[1]]), settings.path_pattern))
 
 
-def _open(path: Path, settings: ManifestSettings) -> pl.DataFrame:
-    if not path.is_file():
-        raise UserError(f"the table {path} does not exist; correct dataset.source or dataset.reader.table")
-    try:
-        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
-    except pl.exceptions.PolarsError as error:
-        raise UserError(f"the table {path} cannot be read ({error}); save it as CSV with a header, UTF-8") from error
-    wanted = [settings.label, settings.group, settings.split, *settings.subgroups, *_path_columns(settings)]
-    problems = [
-        f"no column '{column}'{nearest(column, table.columns)}; the table has: {', '.join(table.columns)}"
-        for column in dict.fromkeys(wanted)
-        if column is not None and column not in table.columns
-    ]
-    raise_all(problems, settings.table)
-    return table.with_columns(_narrow(table[column]) for column in settings.subgroups)
+def _truths(row: Mapping[str, Any], settings: ManifestSettings) -> Truths:
+    if settings.labels is None:
+        return None, None
+    if settings.separator is None or settings.label is None:
+        return truths_of_row(row, settings.labels, settings.uncertain, settings.blank)
+    named = (text(row[settings.label]) or "").split(settings.separator)
+    return truths_of_list(named, settings.labels, settings.negative, settings.blank)
 
 
-def _narrow(column: pl.Series) -> pl.Series:
-    """Whole numbers, or numbers, as such, also where they are text; what is no finite number in them is null."""
-    if column.dtype.is_integer():
-        return column.cast(pl.Int64)
-    if column.dtype == pl.String:
-        whole = column.cast(pl.Int64, strict=False)
-        if whole.null_count() == column.null_count():
-            return whole
-    if column.dtype == pl.String or column.dtype.is_float():
-        cast = column.cast(pl.Float64, strict=False)
-        if cast.null_count() == column.null_count():
-            return pl.select(pl.when(cast.is_finite()).then(cast).alias(column.name)).to_series()
-    return column.cast(pl.String)
-
-
-def _path_columns(settings: ManifestSettings) -> list[str]:
-    return COLUMN.findall(settings.path_pattern)
-
-
-def _inside(source: Path, relative: str) -> Path | None:
-    path = source / relative.replace("\0", "")  # no file system has names with NUL
-    return path if path.resolve().is_relative_to(source.resolve()) else None
-
-
-def _text(value: Any) -> str | None:  # noqa: ANN401  (a cell of any type)
-    text = "" if value is None else str(value).strip()
-    return text or None
+def _study(cells: Mapping[str, str | None], settings: ManifestSettings) -> str | None:
+    """With the patient before it, for many sources count each patient's studies from one."""
+    study = cells[settings.study] if settings.study else None
+    group = cells[settings.group] if settings.group else None
+    return f"{group}/{study}" if study and group else study
 
 
 readers.add("manifest", Reader(ManifestSettings, read))

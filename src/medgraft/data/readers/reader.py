@@ -57,6 +57,11 @@ class ReaderSettings(Settings):
         """Columns to carry along for reports on subgroups."""
         return []
 
+    @property
+    def date_columns(self) -> list[str]:
+        """Those of them that hold dates (YYYY-MM-DD), to be shifted before anything is written."""
+        return []
+
 
 @dataclass(frozen=True)
 class Reader:

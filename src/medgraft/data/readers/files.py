@@ -1,0 +1,82 @@
+"""Image files that rows of tables name: below the source, found with or without their folder."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from medgraft.data.content import Content
+from medgraft.data.images import ImageFile
+from medgraft.data.volumes import NiftiFile
+from medgraft.errors import UserError
+
+OUTSIDE = "the path is empty or leads out of the source"
+MISSING = "file missing"
+AMBIGUOUS = "several files of the name that the row gives"
+VOLUMES = (".nii", ".nii.gz")
+
+# A record's content, or None and the problem.
+Located = tuple[Content | None, str | None]
+
+
+def _relative(pattern: str) -> str:
+    path = Path(pattern)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise ValueError("a folder must lie below the source")
+    return pattern
+
+
+# A setting: folders below the source, glob patterns among them.
+Folders = Annotated[list[Annotated[str, AfterValidator(_relative)]], Field(min_length=1)]
+
+
+def inside(source: Path, relative: str) -> Path | None:
+    """A path below the source; None where it is empty or leads out, be it by a link."""
+    path = source / relative.replace("\0", "")  # no file system has names with NUL
+    real = Path(os.path.realpath(path))  # a loop of links is an error to pathlib's own `resolve`
+    return path if relative and real.is_relative_to(os.path.realpath(source)) else None
+
+
+def located(path: Path | None) -> Located:
+    """The content of a record whose row gives that path, from `inside`."""
+    if path is None:
+        return None, OUTSIDE
+    return NiftiFile(path) if path.name.lower().endswith(VOLUMES) else ImageFile(path), None
+
+
+class ImageIndex:
+    """The files of some folders by name, for tables that name a file without its folder.
+
+    Every folder is walked once, and names count without upper and lower case, which the sets themselves mix up. A file
+    that no row names is no record, and not counted as quarantined: a table with fewer rows is how one takes a part.
+    """
+
+    def __init__(self, source: Path, folders: Sequence[str]) -> None:
+        """Walk the folders (glob patterns); raises `UserError` where the source has none of them."""
+        self._found: dict[str, Path | str] = {}
+        walked = folders_of(source, folders)
+        if not walked:
+            raise UserError(
+                f"dataset.source has no folder {' or '.join(folders)}; unpack the images there, or name the folders "
+                "they lie in in dataset.reader.images"
+            )
+        for folder in walked:
+            for entry in os.scandir(folder):
+                path, key = folder / entry.name, entry.name.casefold()
+                if entry.is_symlink() and inside(source, str(path.relative_to(source))) is None:
+                    self._found[key] = OUTSIDE
+                elif not entry.is_dir():
+                    self._found[key] = AMBIGUOUS if key in self._found else path
+
+    def locate(self, name: str | None) -> Located:
+        """The content of a record whose row gives that name of a file."""
+        found = self._found.get(name.casefold(), MISSING) if name else OUTSIDE
+        return located(found) if isinstance(found, Path) else (None, found)
+
+
+def folders_of(source: Path, patterns: Sequence[str]) -> list[Path]:
+    """The folders below the source that match the patterns, each once, pattern by pattern in the order of names."""
+    found = [path for pattern in patterns for path in sorted(source.glob(pattern)) if path.is_dir()]
+    return [path for path in dict.fromkeys(found) if inside(source, str(path.relative_to(source)))]

@@ -1,0 +1,307 @@
+"""Hostile image files: more than 700, the same for the same seed."""
+
+import io
+import json
+import random
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+from tests.data.hostile.item import (
+    ACCEPTED,
+    COLOUR_16,
+    DAMAGE,
+    EMPTY,
+    FRAMES,
+    HEADER,
+    NOT_WHOLE,
+    OUTSIDE,
+    TOO_LARGE,
+    TRUNCATED,
+    UNKNOWN,
+    Hostile,
+    cut,
+    one,
+)
+
+Image.init()
+PAYLOAD = b"MZ this program must not be run"
+FORMATS = {"PNG": "png", "JPEG": "jpg", "TIFF": "tif", "GIF": "gif", "WEBP": "webp", "BMP": "bmp"}
+OTHERS = ("EPS", "PPM", "PCX", "TGA", "SGI", "ICO", "DDS", "JPEG2000", "PDF", "IM", "SPIDER", "XBM")
+SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"II*\0", b"MM\0*", b"BM", b"RIFF\0\1\0\0WEBPVP8 ")
+TEXTS = (
+    b"ERROR 0x80070057: image not exported\r\n",
+    b"<!DOCTYPE html><html><body>404 Not Found</body></html>",
+    b"image_id,label\n1,healthy\n",
+    b'{"error": "session expired"}',
+    b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
+    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n(/etc/passwd) run\n",
+    b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n",
+    b"#!/bin/sh\nrm -rf ~\n",
+    b"MZ\x90\0\3\0\0\0\4\0\0\0\xff\xff\0\0",
+    b"\x7fELF\2\1\1\0\0\0\0\0\0\0\0\0",
+    b" ",
+)
+
+
+class Maker:
+    """Image files whose pixels no other file has."""
+
+    def __init__(self, seed: int) -> None:
+        self.draw = random.Random(seed)
+        self.numbers = np.random.default_rng(seed)
+
+    def noise(self, mode: str = "RGB", width: int = 24, height: int = 16) -> Image.Image:
+        """An image of noise."""
+        channels = len(Image.new(mode, (1, 1)).getbands())
+        shape = (height, width, channels) if channels > 1 else (height, width)
+        return Image.fromarray(self.numbers.integers(0, 256, shape, dtype=np.uint8), None if channels in (1, 3) else mode)
+
+    def encoded(self, kind: str, mode: str = "RGB", **options: Any) -> bytes:  # noqa: ANN401  (of Pillow)
+        """An image of noise as a file."""
+        return saved(self.noise(mode), kind, **options)
+
+    def bytes(self, count: int) -> bytes:
+        """Noise that is no image."""
+        return self.numbers.bytes(count)
+
+
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401  (of Pillow)
+    """The image as a file."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def rasters(seed: int) -> Iterator[Hostile]:
+    """All of them, no two with the same name."""
+    kinds = (truncated, flipped, nothing, noise, bombs, sizes, frames, extensions, numbers, others, modes, riders)
+    for kind in kinds:
+        for number, item in enumerate(kind(Maker(seed))):
+            yield Hostile(f"{kind.__name__}_{number:03d}_{item.name}", item.content, item.outcomes)
+
+
+def truncated(make: Maker) -> Iterator[Hostile]:
+    """Cut at a random place, always before the last pixels."""
+    ways: list[tuple[str, str, dict[str, Any]]] = [
+        ("PNG", "RGB", {}),
+        ("PNG", "P", {}),
+        ("JPEG", "RGB", {}),
+        ("JPEG", "L", {"progressive": True}),
+        ("TIFF", "RGB", {}),
+        ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+        ("TIFF", "L", {"compression": "tiff_deflate"}),
+        ("GIF", "P", {}),
+        ("WEBP", "RGB", {"lossless": True}),
+        ("WEBP", "RGB", {"quality": 90}),
+        ("BMP", "RGB", {}),
+    ]
+    for kind, mode, options in ways:
+        for _ in range(30):
+            yield Hostile(FORMATS[kind], cut(make.encoded(kind, mode, **options), make.draw), DAMAGE)
+
+
+def flipped(make: Maker) -> Iterator[Hostile]:
+    """One bit of a PNG's pixels, which its checksum tells."""
+    for _ in range(40):
+        raw = bytearray(make.encoded("PNG"))
+        start = raw.index(b"IDAT") + 4
+        raw[make.draw.randint(start, len(raw) - 17)] ^= 1 << make.draw.randrange(8)
+        yield one("png", bytes(raw), TRUNCATED)
+
+
+def nothing(make: Maker) -> Iterator[Hostile]:
+    """No bytes, or text where an image should be."""
+    for extension in ("png", "jpg", "tif", "gif", "webp", "bmp", "dcm", "PNG", "unknown", "nii"):
+        yield one(extension, b"", EMPTY)
+    for text in TEXTS:
+        for extension in ("png", "jpg", "tif", "gif", "bmp"):
+            yield one(extension, text, UNKNOWN)
+
+
+def noise(make: Maker) -> Iterator[Hostile]:
+    """Random bytes, alone and behind the first bytes of each format."""
+    for length in (1, 2, 3, 4, 7, 8, 16, 64, 132, 512, 1024, 4096, 65_536):
+        for extension in ("png", "jpg", "tif"):
+            yield one(extension, make.bytes(length), UNKNOWN, HEADER)
+    for signature in SIGNATURES:
+        for _ in range(8):
+            content = signature + make.bytes(make.draw.randint(0, 2000))
+            yield Hostile("img", content, DAMAGE | {TOO_LARGE, FRAMES, COLOUR_16})
+
+
+def png(width: int, height: int, depth: int, colour: int, rows: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG file, chunk by chunk."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    middle = b"".join(chunk(kind, content) for kind, content in chunks)
+    return SIGNATURES[0] + header + middle + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+
+
+def bombs(make: Maker) -> Iterator[Hostile]:
+    """Few bytes that promise, or hold, more pixels than memory should."""
+    for width, height in ((30_000, 30_000), (10_001, 10_000), (2**31 - 1, 2**31 - 1), (100_000_001, 1), (1, 2**31 - 1)):
+        for depth, colour in ((1, 0), (8, 0), (8, 2), (8, 3), (8, 6), (16, 0)):
+            palette = ((b"PLTE", bytes(768)),) if colour == 3 else ()
+            yield one("png", png(width, height, depth, colour, bytes(10_000), *palette), TOO_LARGE)
+    whole = zlib.compress(bytes(30_000 * 3751), 9)  # a PNG of 30,000 x 30,000 whose pixels are all there
+    yield one("png", png(30_000, 30_000, 1, 0, b"").replace(zlib.compress(b"", 9), whole), TOO_LARGE)
+    for _ in range(5):
+        for patched in (_wide_jpeg, _wide_gif, _wide_bmp, _wide_tiff, _wide_webp):
+            yield one("img", patched(make), TOO_LARGE)
+    for chunk in (b"zTXt", b"iTXt", b"iCCP"):  # text or a profile that inflates to 100 MB
+        head = {b"zTXt": b"a\0\0", b"iTXt": b"a\0\1\0\0\0", b"iCCP": b"a\0\0"}[chunk]
+        content = head + zlib.compress(bytes(10**8), 9)
+        yield one("png", png(4, 4, 8, 0, make.bytes(20).replace(b"\5", b"\0"), (chunk, content)), ACCEPTED, *DAMAGE)
+    yield one("png", saved(Image.new("1", (9000, 9000)), "PNG"), ACCEPTED)
+    yield one("tif", _huge_tiles(), *DAMAGE)
+
+
+def _wide_jpeg(make: Maker) -> bytes:
+    raw = bytearray(make.encoded("JPEG"))
+    at = raw.index(b"\xff\xc0") + 5
+    raw[at : at + 4] = struct.pack(">HH", 65_500, 65_500)
+    return bytes(raw)
+
+
+def _wide_gif(make: Maker) -> bytes:
+    raw = bytearray(make.encoded("GIF", "P"))
+    raw[6:10] = struct.pack("<HH", 65_535, 65_535)
+    return bytes(raw)
+
+
+def _wide_bmp(make: Maker) -> bytes:
+    raw = bytearray(make.encoded("BMP"))
+    raw[18:26] = struct.pack("<ii", 100_000, 100_000)
+    return bytes(raw)
+
+
+def _wide_tiff(make: Maker) -> bytes:
+    image = make.noise()
+    raw = bytearray(saved(image, "TIFF"))
+    for tag in (256, 257):
+        at = raw.index(struct.pack("<HHI", tag, 4, 1))
+        raw[at + 8 : at + 12] = struct.pack("<I", 60_000)
+    return bytes(raw)
+
+
+def _wide_webp(make: Maker) -> bytes:
+    raw = bytearray(make.encoded("WEBP", lossless=True))
+    at = raw.index(b"VP8L") + 9
+    raw[at : at + 4] = struct.pack("<I", 16_383 | 16_383 << 14)
+    return bytes(raw)
+
+
+def _huge_tiles() -> bytes:
+    """A TIFF of 16 x 16 pixels in one tile of 40,000 x 40,000, a gigabyte and a half of zeros that deflate well."""
+    deflater = zlib.compressobj(9)
+    data = b"".join(deflater.compress(bytes(40_000)) for _ in range(40_000)) + deflater.flush()
+    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: 40_000, 323: 40_000, 324: 0, 325: len(data)}
+    start = 8 + 2 + 12 * len(tags) + 4
+    tags[324] = start
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
+
+
+def sizes(make: Maker) -> Iterator[Hostile]:
+    """From no pixel to 65,535 in a row."""
+    for kind, extension in FORMATS.items():
+        for width, height in ((1, 1), (1, 2), (2, 1)):
+            yield one(extension, saved(make.noise("L", width, height), kind), ACCEPTED)
+        longest = 16_383 if kind == "WEBP" else 65_500 if kind == "JPEG" else 65_535
+        for width, height in ((longest, 1), (1, longest), (longest, 2)):
+            yield one(extension, saved(make.noise("L", width, height), kind), ACCEPTED)
+    for width, height in ((0, 8), (8, 0), (0, 0)):
+        yield one("png", png(width, height, 8, 0, bytes(64)), *DAMAGE)
+        raw = bytearray(make.encoded("JPEG"))
+        at = raw.index(b"\xff\xc0") + 5
+        raw[at : at + 4] = struct.pack(">HH", height, width)
+        yield one("jpg", bytes(raw), *DAMAGE)
+        raw = bytearray(make.encoded("BMP"))
+        raw[18:26] = struct.pack("<ii", width, height)
+        yield one("bmp", bytes(raw), *DAMAGE, "an image without pixels")
+
+
+def frames(make: Maker) -> Iterator[Hostile]:
+    """Animations and pages: which of them would be the image?"""
+    for kind in ("GIF", "PNG", "WEBP", "TIFF"):
+        for count in (2, 2, 3, 5, 9):
+            mode = "P" if kind == "GIF" else "RGB"
+            more = [make.noise(mode) for _ in range(count - 1)]
+            for extension in (FORMATS[kind], "jpg"):
+                yield one(extension, saved(make.noise(mode), kind, save_all=True, append_images=more), FRAMES)
+    for _ in range(3):
+        yield one("jpg", saved(make.noise(), "MPO", save_all=True, append_images=[make.noise()]), FRAMES)
+
+
+def extensions(make: Maker) -> Iterator[Hostile]:
+    """Sound images under other names: not the name tells what a file is."""
+    for kind in FORMATS:
+        for extension in ("png", "jpg", "tif", "gif", "dcm", "txt", "exe"):
+            yield one(extension, make.encoded(kind, "P" if kind == "GIF" else "L"), ACCEPTED)
+
+
+def numbers(make: Maker) -> Iterator[Hostile]:
+    """Pixels that are not of 8 bits."""
+    for _ in range(5):
+        floats = make.numbers.normal(size=(8, 8)).astype(np.float32)
+        yield one("tif", saved(Image.fromarray(floats), "TIFF"), NOT_WHOLE)
+        floats[0, 0], floats[1, 1] = np.nan, np.inf
+        yield one("tif", saved(Image.fromarray(floats), "TIFF"), NOT_WHOLE)
+        wide = make.numbers.integers(2**16, 2**31, (8, 8)).astype(np.int32)
+        yield one("tif", saved(Image.fromarray(wide), "TIFF"), OUTSIDE)
+        yield one("tif", saved(Image.fromarray(-wide), "TIFF"), OUTSIDE)
+        yield one("png", png(4, 4, 16, 2, b"".join(b"\0" + make.bytes(24) for _ in range(4))), COLOUR_16)
+        yield one("png", png(4, 4, 16, 6, b"".join(b"\0" + make.bytes(32) for _ in range(4))), COLOUR_16)
+        sixteen = make.numbers.integers(0, 2**16, (8, 8)).astype(np.uint16)
+        for kind in ("PNG", "TIFF"):
+            yield one(FORMATS[kind], saved(Image.fromarray(sixteen + np.uint16(kind == "PNG")), kind), ACCEPTED)
+
+
+def others(make: Maker) -> Iterator[Hostile]:
+    """Formats that are not read: some of them run programs, or read other files."""
+    for kind in OTHERS:
+        mode = {"SPIDER": "F", "XBM": "1"}.get(kind, "RGB")
+        image = make.noise().convert(mode)
+        for extension in ("png", kind.lower()):
+            yield one(extension, saved(image, kind), UNKNOWN)
+
+
+def modes(make: Maker) -> Iterator[Hostile]:
+    """Colours, transparency and EXIF that are to be brought to gray or RGB, or are lies."""
+    for _ in range(4):
+        for mode in ("CMYK", "YCbCr"):
+            yield one("jpg", make.encoded("JPEG", mode), ACCEPTED)
+        for mode in ("RGBA", "LA"):
+            yield one("png", make.encoded("PNG", mode), ACCEPTED)
+        yield one("png", saved(make.noise("L").convert("1"), "PNG"), ACCEPTED)
+        exif = Image.Exif()
+        exif[0x0112] = make.draw.randint(2, 8)
+        yield one("jpg", make.encoded("JPEG", exif=exif), ACCEPTED)
+        yield one("jpg", make.encoded("JPEG", exif=b"Exif\0\0II*\0" + make.bytes(200)), ACCEPTED, *DAMAGE)
+        yield one("png", make.encoded("PNG", icc_profile=make.bytes(300)), ACCEPTED)
+
+
+def riders(make: Maker) -> Iterator[Hostile]:
+    """Sound images that carry a program, which must not reach the dataset."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", PAYLOAD.decode())
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as stream:
+        stream.writestr("a.txt", PAYLOAD)
+    for _ in range(3):
+        yield one("png", make.encoded("PNG", pnginfo=text), ACCEPTED)
+        yield one("jpg", make.encoded("JPEG", comment=PAYLOAD), ACCEPTED)
+        for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF"):
+            raw = make.encoded(kind, "P" if kind == "GIF" else "RGB")
+            yield one(FORMATS[kind], raw + PAYLOAD, ACCEPTED)
+            yield one(FORMATS[kind], raw + archive.getvalue(), ACCEPTED)
+    yield one("json", json.dumps({"pixels": [0] * 64}).encode(), UNKNOWN)
