@@ -4,10 +4,12 @@ Pixels are noise, patients are invented. Where each layout was looked up stands 
 """
 
 import csv
+import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from zlib import crc32
 
+import numpy as np
 from tests.data.sources import encoded, noise
 
 SIZE = 24  # pixels
@@ -95,7 +97,7 @@ def nih_cxr14(folder: Path, patients: int = 8) -> None:
     for number in range(patients):
         for visit in range(2):
             name = f"{number + 1:08d}_{visit:03d}.png"
-            first, second = FINDINGS_14[number % 14], FINDINGS_14[(number + 5) % 14]
+            first, second = FINDINGS_14[number // 4 % 2 * 4], FINDINGS_14[number // 4 % 2 * 4 + 5]
             labels = "No Finding" if number % 2 else f"{first}|{second}" if visit else first
             years = 411 if number == 2 else 50 + number
             rows.append((name, labels, visit, number + 1, years, "MF"[number % 2], "PA", 2682, 2749, 0.143, 0.143, ""))
@@ -141,8 +143,8 @@ BIMCV_LABELS = "derivatives/labels/labels_covid19_posi.tsv"
 def bimcv(folder: Path, patients: int = 6) -> None:
     """https://bimcv.cipf.es/bimcv-projects/bimcv-covid19/: a session of two X-rays a patient, its labels with tabs.
 
-    Labels in turn: COVID 19 with pneumonia; normal; COVID 19 uncertain; unchanged. The last patient has no report, and
-    one report is of a session without X-rays.
+    Images have 12 bits, and every other patient's are inverted. Labels in turn: COVID 19 with pneumonia; normal;
+    COVID 19 uncertain; unchanged. The last patient has no report, and one report is of a session without X-rays.
     """
     labels = [
         "[' pneumonia'\t 'COVID 19']",
@@ -162,7 +164,7 @@ def bimcv(folder: Path, patients: int = 6) -> None:
             reports.append((number, patient, session, "texto", labels[number % 4], "[]", "[]", "[]", "[]"))
         for view, modality in (("pa", "dx"), ("ll", "cr")):
             name = f"{patient}_{session}_run-1_bp-chest_vp-{view}_{modality}.png"
-            _image(folder / patient / session / "mod-rx" / name)
+            _raw(folder / patient / session / "mod-rx" / name, f"MONOCHROME{1 + number % 2}")
     reports.append((patients, "sub-S09999", "ses-E09999", "solo TAC", "['normal']", "[]", "[]", "[]", "[]"))
     _table(folder / BIMCV_LABELS, columns, reports, delimiter="\t")
     about = ["participant", "health_areas", "modality_dicom", "body_parts", "age", "gender"]
@@ -201,6 +203,22 @@ def _image(path: Path, colour: bool = False) -> None:
     kind = {".png": "PNG", ".tif": "TIFF"}.get(path.suffix.lower(), "JPEG")
     seed = crc32("/".join(path.parts[-4:]).encode())
     path.write_bytes(encoded(noise(seed, SIZE, 3 if colour else None), kind))
+
+
+def _raw(path: Path, photometric: str) -> None:
+    """Noise of 12 bits, and its header in the DICOM JSON model (PS3.18 F.2)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encoded(noise(crc32(path.name.encode()), SIZE).astype(np.uint16) * 16))
+    header = {
+        "00080060": {"vr": "CS", "Value": ["DX"]},
+        "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Invented^Name"}]},
+        "00280004": {"vr": "CS", "Value": [photometric]},
+        "00280101": {"vr": "US", "Value": [12]},
+        "00280103": {"vr": "US", "Value": [0]},
+        "00281050": {"vr": "DS", "Value": [2048.0]},
+        "00281051": {"vr": "DS", "Value": [4096.0]},
+    }
+    path.with_suffix(".json").write_text(json.dumps(header), encoding="utf-8")
 
 
 def _table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]], delimiter: str = ",") -> None:

@@ -133,12 +133,14 @@ HUGE = PLAIN[:42] + struct.pack("<3h", 30_000, 30_000, 30_000) + PLAIN[48:]
         (nifti(VOLUME, EYE, scl_slope=1e38, scl_inter=0), "values that are not finite"),
         (nifti(VOLUME, EYE, srow_x=[0, 0, 0, 0]), "wrong affine"),
         (nifti(VOLUME, EYE, srow_x=[np.nan, 0, 0, 0]), "wrong affine"),
+        (nifti(VOLUME, EYE, srow_z=[0, 0, np.nan, 0]), "wrong affine"),
         (nifti(VOLUME, EYE, srow_x=[1, 0, 0, np.inf]), "wrong affine"),
         (nifti(VOLUME, EYE, srow_x=[1e-40, 0, 0, 0], srow_y=[0, 1e38, 0, 0]), "wrong affine"),
         (nifti(VOLUME, _affine((1, 0, 0), (1, 1e-5, 0), (0, 0, 1))), "wrong affine"),
         (nifti(VOLUME, qform_code=1, quatern_b=5), "wrong affine"),
         (nifti(VOLUME, pixdim=[1, 0, 1, 1, 1, 1, 1, 1]), "wrong affine"),
         (nifti(VOLUME, pixdim=[1, np.nan, 1, 1, 1, 1, 1, 1]), "wrong affine"),
+        (nifti(VOLUME, pixdim=[1, 1, np.nan, 1, 1, 1, 1, 1]), "wrong affine"),
         (NIFTI2[:4] + b"n+1\0" + NIFTI2[8:-1], "truncated or damaged"),
         (nifti(values((33_000, 1, 1)), EYE, 2), "an axis of more than 32767 voxels"),
     ],
@@ -198,20 +200,26 @@ SAMPLES = [
 ]
 
 
+# What turns a field of a header into the largest, an infinite, no number, or a negative one.
+FIELDS = [b"\xff\xff\xff\x7f", b"\0\0\x80\x7f", b"\0\0\xc0\x7f", b"\xff\xff\xff\xff", bytes(4), b"\xff\x7f", b"\0\x80"]
+PIECES = st.sampled_from(FIELDS) | st.binary(min_size=1, max_size=4)
+
+
 @settings(max_examples=600, deadline=None)
 @given(
     st.sampled_from(SAMPLES),
-    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), PIECES), max_size=4),
     st.floats(0, 1),
     st.sampled_from([None, (1.0, 1.0, 1.0), (0.5, 2.0, 700.0)]),
 )
-@example(SAMPLES[0], [(40 / len(PLAIN), 200)], 1.0, None)
+@example(PLAIN, [(76.5 / 360, b"\0\0\xc0\x7f")], 1.0, (0.5, 2.0, 700.0))
 def test_damage_gives_a_reason_or_a_volume_that_can_be_stored(
-    raw: bytes, changes: list[tuple[float, int]], kept: float, spacing: tuple[float, float, float] | None
+    raw: bytes, changes: list[tuple[float, bytes]], kept: float, spacing: tuple[float, float, float] | None
 ) -> None:
     spoilt = bytearray(raw)
-    for where, value in changes:
-        spoilt[int(where * min(len(spoilt), 360))] = value
+    for where, piece in changes:
+        start = int(where * min(len(spoilt), 360))
+        spoilt[start : start + len(piece)] = piece
     spoilt = spoilt[: round(kept * len(spoilt))] if kept < 0.8 else spoilt
     try:
         loaded = NiftiBytes(lambda: bytes(spoilt), spacing).load(LIMIT)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
@@ -11,7 +12,7 @@ from sklearn import metrics as sk
 from medgraft.errors import UserError
 from medgraft.evaluation import calibration
 from medgraft.evaluation.arrays import Floats, Ints
-from medgraft.evaluation.uncertainty import cluster_weights
+from medgraft.evaluation.uncertainty import resampling
 
 
 def labels_from(p: Floats, seed: int) -> Ints:
@@ -65,6 +66,46 @@ def test_brier_and_nll_equal_scikit_learn(classes: int) -> None:
         np.testing.assert_allclose(ours(y, p, w), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("true", [0.4, 1.0, 3.0])
+def test_the_temperature_of_labels_is_recovered_from_what_is_known(true: float) -> None:
+    rng = np.random.default_rng(11)
+    logits = rng.normal(size=(8_000, 5)) * 2 * true
+    truths = (rng.random(logits.shape) < expit(logits / true)).astype(np.float64)
+    truths[rng.random(logits.shape) < 0.5] = np.nan
+    found = calibration.fit_label_temperature(logits, truths)
+    assert found == pytest.approx(true, rel=0.05)
+    # As torch's loss over the known pairs has it: no other temperature is better.
+    known = ~np.isnan(truths)
+
+    def loss(temperature: float) -> float:
+        scaled, target = (torch.from_numpy(x) for x in (logits[known] / temperature, truths[known]))
+        return float(torch.nn.functional.binary_cross_entropy_with_logits(scaled, target))
+
+    assert loss(found) < min(loss(found * 0.999), loss(found * 1.001))
+    logits[~known] = rng.normal(size=(~known).sum()) * 50
+    assert calibration.fit_label_temperature(logits, truths) == found
+
+
+def test_losses_of_labels_equal_scikit_learns_class_by_class() -> None:
+    rng = np.random.default_rng(12)
+    p, truths = rng.random((200, 4)), (rng.random((200, 4)) < 0.4).astype(np.float64)
+    truths[rng.random(p.shape) < 0.3] = np.nan
+    known = [~np.isnan(truths[:, c]) for c in range(4)]
+    nll = [sk.log_loss(truths[known[c], c], p[known[c], c]) for c in (0, 2)]
+    brier = [sk.brier_score_loss(truths[known[c], c], p[known[c], c]) for c in (0, 2)]
+    assert calibration.label_losses(truths, p, [0, 2]) == pytest.approx((np.mean(nll), np.mean(brier)), abs=1e-12)
+    truths[:, 2] = np.nan
+    assert np.isnan(calibration.label_losses(truths, p, [0, 2])).all()
+
+
+def test_pooling_takes_every_known_pair_of_the_scored_classes() -> None:
+    truths, p = np.array([[1.0, np.nan, 0], [0, 1, 1]]), np.array([[0.9, 0.1, 0.2], [0.3, 0.8, 0.7]])
+    outcome, score = calibration.pooled(truths, p, [0, 1])
+    assert (outcome.tolist(), score.tolist()) == ([1, 0, 1], [0.9, 0.3, 0.8])
+    outcome, score = calibration.outcome_of(truths, p, 1)
+    assert (outcome.tolist(), score.tolist()) == ([1], [0.8])
+
+
 def test_top_label() -> None:
     right, confidence = calibration.top_label(np.array([0, 1]), np.array([[0.7, 0.3], [0.6, 0.4]]))
     assert right.tolist() == [1, 0]
@@ -93,7 +134,7 @@ def test_reliability_bins_have_equal_size_and_a_band_around_the_diagonal() -> No
     rng = np.random.default_rng(6)
     p = rng.random(3000)
     outcome = (rng.random(3000) < p).astype(np.int64)
-    curve = calibration.reliability_curve(outcome, p, w=cluster_weights(np.arange(3000) // 3, 500, 1))
+    curve = calibration.reliability_curve(outcome, p, sampling=resampling(np.arange(3000) // 3, 500, 1))
     assert [b.count for b in curve] == [300] * 10
     assert [b.predicted for b in curve] == pytest.approx(np.sort(p).reshape(10, 300).mean(axis=1))
     assert [b.observed for b in curve] == pytest.approx(outcome[np.argsort(p)].reshape(10, 300).mean(axis=1))
@@ -112,8 +153,8 @@ def test_reliability_of_equal_predictions_and_without_band() -> None:
     assert only.predicted == pytest.approx(0.6)
     assert (only.observed, only.count, only.low, only.high) == (0.75, 4, None, None)
     # One patient in the bin: it is missing from a third of the draws, so no band.
-    w = cluster_weights(np.array([0, 0, 1, 1]), 200, 1)
-    bins = calibration.reliability_curve(np.array([0, 1, 1, 1]), np.array([0.1, 0.1, 0.9, 0.9]), bins=2, w=w)
+    sampling = resampling(np.array([0, 0, 1, 1]), 200, 1)
+    bins = calibration.reliability_curve(np.array([0, 1, 1, 1]), np.array([0.1, 0.1, 0.9, 0.9]), 2, sampling)
     assert [(b.count, b.low) for b in bins] == [(2, None), (2, None)]
 
 

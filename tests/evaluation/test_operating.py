@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_curve
 
 from medgraft.errors import UserError
-from medgraft.evaluation.operating import decide, threshold_at_specificity, youden_threshold
+from medgraft.evaluation.operating import (
+    decide,
+    threshold_at_sensitivity,
+    threshold_at_specificity,
+    youden_threshold,
+)
 
 cases = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 6)), min_size=1, max_size=25)
 
@@ -34,6 +39,22 @@ def test_a_target_that_is_just_met_is_met(percent: int) -> None:
     score = np.arange(100) / 100
     threshold = threshold_at_specificity(np.zeros(100, dtype=np.int64), score, percent / 100)
     assert (score < threshold).sum() == percent
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(case=cases.filter(lambda c: any(y == 1 for y, _ in c)), percent=st.integers(1, 100))
+def test_the_threshold_reaches_the_sensitivity_and_the_next_higher_does_not(
+    case: list[tuple[int, int]], percent: int
+) -> None:
+    outcome, score = (np.array(column) for column in zip(*case, strict=True))
+    score = score / 7
+    threshold = threshold_at_sensitivity(outcome, score, percent / 100)
+    positives = score[outcome == 1]
+    assert threshold in score
+    assert 100 * (positives >= threshold).sum() >= percent * len(positives)
+    higher = np.unique(score[score > threshold])
+    if len(higher):
+        assert 100 * (positives >= higher[0]).sum() < percent * len(positives)
 
 
 def test_only_a_threshold_above_all_scores_keeps_a_negative_at_the_top_out() -> None:
@@ -75,8 +96,10 @@ def test_decide() -> None:
 
 
 def test_what_is_missing_is_named() -> None:
-    with pytest.raises(UserError, match="none of the 2 validation images is negative"):
+    with pytest.raises(UserError, match="none of the 2 validation cases is negative"):
         threshold_at_specificity(np.array([1, 1]), np.array([0.1, 0.2]), 0.9)
+    with pytest.raises(UserError, match="none of the 2 validation cases is positive"):
+        threshold_at_sensitivity(np.array([0, 0]), np.array([0.1, 0.2]), 0.9)
     with pytest.raises(UserError, match="2 positive and 0 negative"):
         youden_threshold(np.array([1, 1]), np.array([0.1, 0.2]))
     with pytest.raises(UserError, match="not finite"):

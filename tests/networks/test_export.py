@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,12 @@ import onnxruntime
 import pytest
 import torch
 from google.protobuf.message import Message
+from numpy.typing import NDArray
 
 from medgraft.networks.backbones import create_backbone
 from medgraft.networks.export import Calibrated, export
 from medgraft.networks.network import Network, NetworkSpec, load_network, save_network
+from medgraft.params import Task
 
 TEMPERATURE = 1.7
 
@@ -27,18 +30,51 @@ export(load_network(Path(sys.argv[1])), float(sys.argv[2]), Path(sys.argv[3]))
 """
 
 
-@pytest.fixture(scope="module")
-def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(folder: Path, task: Task, classes: tuple[str, ...], scale: float = 100) -> Path:
     """A network's folder, and its exports beside it."""
-    folder = tmp_path_factory.mktemp("content")
-    spec = NetworkSpec("mobilenetv3_small_100", 64, (0.5,) * 3, (0.25,) * 3, ("no", "yes"), "linear")
+    spec = NetworkSpec("mobilenetv3_small_100", 64, (0.5,) * 3, (0.25,) * 3, classes, "linear", task)
     network = Network(spec, create_backbone(spec.architecture, spec.image_size, 3), seed=4).eval()
     with torch.no_grad():
-        network.classifier.weight.mul_(100)  # a fresh head says 0.5 to everything
+        network.head.get_parameter("0.weight").mul_(scale)  # a fresh head says the same to everything
+    network.take_back(torch.linspace(-1, 1, len(classes)))
     save_network(network, folder)
     export(network, TEMPERATURE, folder / "model.onnx")
     export(network, None, folder / "logits.onnx")
     return folder
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a binary task."""
+    return exported(tmp_path_factory.mktemp("content"), "binary", ("no", "yes"))
+
+
+def images() -> Iterator[NDArray[np.uint8]]:
+    """Noise on backgrounds from black to white."""
+    rng = np.random.default_rng(1)
+    for light in (0, 60, 120, 200):
+        yield rng.integers(light, light + 56, (1, 90, 50, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("task", ["ordinal", "multilabel"])
+def test_other_tasks_are_served_as_torch_computes_them(task: Task, tmp_path: Path) -> None:
+    folder = exported(tmp_path, task, ("a", "b", "c", "d", "e"), scale=5000)
+    network = load_network(folder)
+    runs = [onnxruntime.InferenceSession(folder / f"{n}.onnx", providers=["CPUExecutionProvider"]) for n in NAMES]
+    seen = []
+    for image in images():
+        probabilities, logits = (run.run(None, {"image": image})[0] for run in runs)
+        with torch.inference_mode():
+            expected = network.predict(torch.from_numpy(image))
+            calibrated = Calibrated(network, TEMPERATURE)(torch.from_numpy(image))
+        np.testing.assert_allclose(logits, expected.numpy(), rtol=0, atol=1e-5)
+        np.testing.assert_allclose(probabilities, calibrated.numpy(), rtol=0, atol=5e-6)
+        scaled = expected.double() / TEMPERATURE
+        own = scaled.sigmoid() if task == "multilabel" else scaled.softmax(1)
+        np.testing.assert_allclose(calibrated.numpy(), own.numpy(), rtol=0, atol=1e-6)
+        seen.append(probabilities[0])
+    assert np.ptp(seen, axis=0).max() > 0.01  # the images are told apart
+    assert (abs(np.sum(seen, axis=1) - 1) < 1e-6).all() == (task == "ordinal")
 
 
 def test_logits_and_probabilities_are_one_graph(content: Path) -> None:

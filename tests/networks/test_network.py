@@ -12,12 +12,13 @@ from medgraft.networks.backbones import check_architecture, create_backbone, loa
 from medgraft.networks.cost import mac_count, parameter_count
 from medgraft.networks.network import NetworkSpec, load_network, new_network, save_network
 from medgraft.networks.preprocess import Preprocess
+from medgraft.params import Task
 
 HALF = (0.5, 0.5, 0.5)
 
 
-def spec(architecture: str, size: int, classes: int = 2) -> NetworkSpec:
-    return NetworkSpec(architecture, size, HALF, HALF, tuple(map(str, range(classes))), "linear")
+def spec(architecture: str, size: int, classes: int = 2, task: Task = "binary") -> NetworkSpec:
+    return NetworkSpec(architecture, size, HALF, HALF, tuple(map(str, range(classes))), "linear", task)
 
 
 def test_golden_size_of_resnet50() -> None:
@@ -27,12 +28,28 @@ def test_golden_size_of_resnet50() -> None:
     assert round((mac_count(network) - 2048 * 2) / 1e9, 3) == 4.087
 
 
-@pytest.mark.parametrize("architecture", ["mobilenetv3_small_100", "vit_tiny_patch16_224", "resnet18"])
-def test_round_trip_is_bit_exact(architecture: str, tmp_path: Path) -> None:
-    network = new_network(spec(architecture, 64), dict(create_backbone(architecture, 64, 1).state_dict()), 3).eval()
+@pytest.mark.parametrize(
+    ("architecture", "task"),
+    [("mobilenetv3_small_100", "multilabel"), ("vit_tiny_patch16_224", "binary"), ("resnet18", "ordinal")],
+)
+def test_round_trip_is_bit_exact(architecture: str, task: Task, tmp_path: Path) -> None:
+    weights = dict(create_backbone(architecture, 64, 1).state_dict())
+    network = new_network(spec(architecture, 64, 4, task), weights, 3).eval()
+    network.start_at(torch.tensor([0.3, -1.0, 2.0, 0.1]))
+    network.take_back(torch.tensor([0.5, 0.0, -0.2, 1.0]))
     save_network(network, tmp_path)
     images = torch.randint(0, 256, (2, 50, 70, 3), dtype=torch.uint8)
     assert torch.equal(load_network(tmp_path).predict(images), network.predict(images))
+
+
+def test_an_ordinal_head_has_one_score_and_its_thresholds() -> None:
+    network = new_network(
+        spec("resnet18", 32, 5, "ordinal"), dict(create_backbone("resnet18", 32).state_dict()), seed=0
+    )
+    assert sum(p.numel() for p in network.head.parameters()) == 512 + 4
+    assert mac_count(network) - mac_count(new_network(spec("resnet18", 32, 5), network.backbone.state_dict(), 0)) == (
+        512 - 5 * 512
+    )
 
 
 def test_random_weights_depend_on_the_seed_alone() -> None:

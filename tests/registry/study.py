@@ -12,6 +12,7 @@ import polars as pl
 import torch
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
+from tests.registry import facts
 
 from medgraft.artifacts import fingerprint, read_json, write_card, write_json
 from medgraft.data.dataset import Item, read_images, read_rows, write_aliases, write_shards
@@ -112,12 +113,11 @@ def _write_dataset(folder: Path, first_patient: int, key_id: str) -> None:
                 label = patient % 2
                 image_id = fingerprint("image", [patient, shot], {}, "")
                 group = fingerprint("group", [patient], {}, key_id)
-                items.append(Item(image_id, group, split, label, {}, f"{patient}/{shot}"))
+                items.append(Item(image_id, group, None, split, label, "0" * 16, {}, f"{patient}/{shot}"))
                 raw[image_id], labels[image_id] = picture(patient, shot, bool(label)), label
-    write_shards(folder, items, lambda item: (raw[item.image_id], "png"), CLASSES, [])
+    write_shards(folder, items, lambda item: (raw[item.image_id], "png"), "binary", CLASSES, [])
     write_aliases(folder, {})
     test = sorted(i.image_id for i in items if i.split == "test")
-    splits = {split: {"images": 2 * n, "groups": n, "labels": dict.fromkeys(CLASSES, n)} for split, n in SHARES.items()}
     write_card(
         folder,
         "dataset",
@@ -130,17 +130,22 @@ def _write_dataset(folder: Path, first_patient: int, key_id: str) -> None:
         unscored={},
         licence="CC0-1.0",
         channels=1,
+        dimensions=2,
+        white=None,
+        studies=False,
         key_id=key_id,
         warnings=["Made-up pictures."],
-        splits=splits,
+        splits=facts.splits(CLASSES, SHARES),
+        asked=facts.ASKED,
         test_set=fingerprint("test_set", test, {}, ""),
         subgroups=[],
     )
+    write_json(folder / "quality.json", facts.quality(len(items)))
     write_json(folder.parent / "labels.json", labels)
 
 
 def _write_candidate(folder: Path, dataset: Path, noise: float) -> None:
-    spec = NetworkSpec("mobilenetv3_small_100", 64, (0.5,) * 3, (0.25,) * 3, CLASSES, "linear")
+    spec = NetworkSpec("mobilenetv3_small_100", 64, (0.5,) * 3, (0.25,) * 3, CLASSES, "linear", "binary")
     network = Network(spec, create_backbone(spec.architecture, spec.image_size), seed=0).eval()
     labels = read_json(dataset.parent / "labels.json")
     train = dict(read_images(dataset, ["train"]))
@@ -151,8 +156,8 @@ def _write_candidate(folder: Path, dataset: Path, noise: float) -> None:
     weight = torch.from_numpy(fitted.coef_[0] / scale).float()
     weight += noise * weight.std() * torch.randn(len(weight), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        network.classifier.weight.copy_(torch.stack([-weight, weight]) / 2)
-        network.classifier.bias.copy_(torch.tensor([-1.0, 1.0]) * float(fitted.intercept_[0]) / 2)
+        network.head.get_parameter("0.weight").copy_(torch.stack([-weight, weight]) / 2)
+    network.start_at(torch.tensor([-1.0, 1.0]) * float(fitted.intercept_[0]) / 2)
     save_network(network, folder)
     pl.concat([_predicted(network, dataset, s) for s in ("validation", "test")]).write_parquet(
         folder / "predictions.parquet"
@@ -206,14 +211,19 @@ def _write_evaluation(study: Study, winner: str) -> None:
         "draws": 2000,
         "level": 0.95,
         "specificity_target": 0.9,
+        "sensitivity_target": 0.9,
+        "unit": {"of": "image", "aggregate": "mean"},
+        "units": {split: 2 * SHARES[split] for split in ("validation", "test")},
         "dataset": {key: dataset[key] for key in ("name", "fingerprint", "test_set", "splits", "warnings")},
         "winner": winner,
         "best_on_validation": winner,
         "candidates": {name: _figures(study, name, predictions) for name in names},
+        "subgroups": [],
     }
     write_json(folder / "metrics.json", metrics)
     write_json(folder / "selection.json", {"winner": winner, "best": winner, "rows": []})
     write_json(folder / "ledger.json", {"test_set": dataset["test_set"], "openings": 1, "this_opening": 1})
+    write_json(folder / "failures.json", {"units": metrics["unit"], "mistakes": [], "correct": []})
     write_json(folder / "cost.json", {n: {"latency_ms_batch1_median": 3.5, "threads": 2} for n in names})
     predictions.write_parquet(folder / "predictions.parquet")
     (folder / "plots").mkdir()
@@ -242,9 +252,6 @@ def _figures(study: Study, name: str, predictions: pl.DataFrame) -> Mapping[str,
     network = read_json(study.candidates / name / "network.json")
     built = Network(NetworkSpec(**network), create_backbone(network["architecture"], network["image_size"]), 0)
     test = area["test"]
-    macro = dict.fromkeys(("auroc", "auprc", "f1", "balanced_accuracy", "sensitivity", "specificity"), test)
-    of_class: dict[str, Any] = dict.fromkeys(("auroc", "auprc", "f1", "recall", "sensitivity", "specificity"), test)
-    of_class |= {"threshold": 0.5, "positives": SHARES["test"], "positive_groups": SHARES["test"] // 2}
     loss = {"nll": 0.4, "brier": 0.2, "ece": 0.1}
     return {
         "strategy": "linear_probe",
@@ -259,13 +266,7 @@ def _figures(study: Study, name: str, predictions: pl.DataFrame) -> Mapping[str,
             "standard_error": area["validation"]["se"],
             "seeds": [area["validation"]["estimate"]],
         },
-        "test": {
-            "macro": macro,
-            "per_class": dict.fromkeys(CLASSES, of_class),
-            "decision_threshold": 0.5,
-            "confusion": [[15, 1], [2, 14]],
-            "seeds": {"values": [test["estimate"]], "sd": None},
-        },
+        "test": facts.of_test(CLASSES, test, SHARES["test"]) | {"seeds": {"values": [test["estimate"]], "sd": None}},
         "difference": None if name == "shaky" else {"reference": "shaky", "auroc": test},
         "calibration": {"before": loss, "after": loss | {"slope": 1.1, "intercept": 0.0}},
         "curve": [
@@ -287,5 +288,6 @@ def _figures(study: Study, name: str, predictions: pl.DataFrame) -> Mapping[str,
 def _auroc(rows: pl.DataFrame) -> dict[str, Any]:
     y, p = rows["label"].to_numpy(), np.asarray(rows["probabilities"].to_list())
     groups = rows["group_id"].rank("dense").cast(pl.Int64).to_numpy()
-    estimate = auroc(y, p, np.ones((1, len(y))))[0, 1]
-    return asdict(interval(estimate, auroc(y, p, cluster_weights(groups, 2000, 0))[:, 1]))
+    truths = np.eye(len(CLASSES))[y]
+    estimate = auroc(truths, p, np.ones((1, len(y))))[0, 1]
+    return asdict(interval(estimate, auroc(truths, p, cluster_weights(groups, 2000, 0))[:, 1]))

@@ -51,8 +51,12 @@ def test_pins_what_it_is_served_with(package: Path) -> None:
 def test_says_what_it_is(content: Path, winner: Winner) -> None:
     facts = read_json(content / "package.json")
     assert facts["classes"] == list(CLASSES)
-    assert facts["thresholds"] == {CLASSES[1]: 0.5}
-    assert facts["decision_threshold"] == 0.5
+    assert facts["task"] == "binary"
+    assert (facts["unit"], facts["aggregate"]) == ("image", "mean")
+    assert facts["operating_thresholds"] == {"specificity": {CLASSES[1]: 0.5}, "sensitivity": {CLASSES[1]: 0.4}}
+    assert (facts["specificity_target"], facts["sensitivity_target"]) == (0.9, 0.9)
+    assert (facts["decision_threshold"], facts["decision_thresholds"]) == (0.5, None)
+    assert facts["white"] is None
     assert facts["temperature"] == 1.7
     assert facts["max_pixels"] == 1_000_000
     assert facts["fingerprints"] == {"registration": "f" * 32} | winner.fingerprints

@@ -12,11 +12,13 @@ import pytest
 from mlflow.exceptions import MlflowException
 from PIL import Image
 
-from medgraft.data.images import BadImageError as BadStoredError
+from medgraft.data.content import BadImageError as BadStoredError
+from medgraft.data.examination import examine, stored_bytes
+from medgraft.data.images import ImageBytes, decode_raster
 from medgraft.data.images import decode as decode_stored
-from medgraft.data.images import stored_bytes
 from medgraft.registry.served_model import BadImageError, decode
 
+WHITE = 4095  # of images with more than 8 bits
 PIXELS = np.random.default_rng(0).integers(0, 256, (30, 40, 4), dtype=np.uint8)
 ALONE = """
 import sys
@@ -35,6 +37,10 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def stored(raw: bytes) -> bytes:
+    return stored_bytes(ImageBytes(lambda: raw), examine(decode_raster(raw, 10_000)), WHITE, 10_000)[0]
 
 
 def text(raw: bytes) -> str:
@@ -66,6 +72,9 @@ FILES = {
     "bilevel TIFF": encoded(Image.fromarray(PIXELS[..., 0]).convert("1"), "TIFF"),
     "CMYK JPEG": encoded(Image.fromarray(PIXELS[..., :3]).convert("CMYK"), "JPEG"),
     "turned JPEG": turned(),
+    "12-bit PNG": encoded(Image.fromarray(PIXELS[..., 0].astype(np.uint16) * 16 + 5), "PNG"),
+    "16-bit TIFF": encoded(Image.fromarray(PIXELS[..., 1].astype(np.uint16) * 257), "TIFF"),
+    "32-bit TIFF": encoded(Image.fromarray(PIXELS[..., 2].astype(np.int32) * 15), "TIFF"),
 }
 
 
@@ -74,8 +83,7 @@ FILM = encoded(Image.new("L", (9, 9)), "GIF", save_all=True, append_images=[Imag
 
 @pytest.mark.parametrize("raw", FILES.values(), ids=FILES.keys())
 def test_reads_an_image_as_ingest_stores_it(raw: bytes) -> None:
-    stored, _ = stored_bytes(raw, max_pixels=10_000)
-    np.testing.assert_array_equal(decode(text(raw), max_pixels=10_000), decode_stored(stored))
+    np.testing.assert_array_equal(decode(text(raw), 10_000, WHITE), decode_stored(stored(raw)))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -88,17 +96,17 @@ def test_damage_is_refused_or_read_as_ingest_reads_it(raw: bytes) -> None:
         for place in rng.integers(0, len(damaged), size=rng.integers(0, 4)):
             damaged[place] = rng.integers(256)
         try:
-            pixels = decode(text(bytes(damaged)), max_pixels=10_000)
+            pixels = decode(text(bytes(damaged)), 10_000, WHITE)
         except BadImageError:
             with pytest.raises(BadStoredError):
-                stored_bytes(bytes(damaged), max_pixels=10_000)
+                stored(bytes(damaged))
             continue
         try:
-            stored, _ = stored_bytes(bytes(damaged), max_pixels=10_000)
+            kept = stored(bytes(damaged))
         except BadStoredError:
             continue  # ingest also refuses what it cannot strip of metadata
         read += 1
-        np.testing.assert_array_equal(pixels, decode_stored(stored))
+        np.testing.assert_array_equal(pixels, decode_stored(kept))
     assert read > 5
 
 
@@ -106,7 +114,7 @@ def test_line_breaks_in_base64_are_allowed() -> None:
     raw = FILES["colour PNG"]
     wrapped = base64.encodebytes(raw).decode()
     assert "\n" in wrapped
-    np.testing.assert_array_equal(decode(wrapped, 10_000), decode(text(raw), 10_000))
+    np.testing.assert_array_equal(decode(wrapped, 10_000, None), decode(text(raw), 10_000, None))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +136,7 @@ def test_line_breaks_in_base64_are_allowed() -> None:
 )
 def test_refuses_with_the_reason(sent: object, reason: str) -> None:
     with pytest.raises(BadImageError, match=reason):
-        decode(sent, max_pixels=10_000)
+        decode(sent, max_pixels=10_000, white=None)
 
 
 def test_names_every_row_that_cannot_be_read(package: Path) -> None:

@@ -9,10 +9,20 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.training.datasets import findings, grades, write_dataset
 from tests.workspace import MEDGRAFT, environment, medgraft
 
-from medgraft.artifacts import read_json, write_json
-from medgraft.networks.initialization import EXPOSED
+from medgraft.artifacts import read_json, write_card, write_json
+from medgraft.data.dataset import read_rows
+from medgraft.data.labels import Label
+from medgraft.errors import UserError
+from medgraft.networks.backbones import create_backbone
+from medgraft.networks.initialization import EXPOSED, Origin, write_initialization
+from medgraft.networks.network import read_spec
+from medgraft.params import Dataset, Split, Study, Task
+from medgraft.stages import transfer
+from medgraft.stages.agreement import asked
+from medgraft.store import Store
 
 MODEL = "artifacts/candidates/full/model.safetensors"
 
@@ -92,3 +102,47 @@ def test_weights_that_have_seen_test_patients_are_refused(study: Path, tmp_path:
     assert not (folder / "artifacts/candidates").exists() or not any((folder / "artifacts/candidates").iterdir())
     write_json(folder / "artifacts/initializations/scratch" / EXPOSED, exposed | {"key_id": "00000000"})
     assert "same group key" in medgraft(folder, "transfer", "full", code=1)
+
+
+def planned(folder: Path, task: Task, labels: list[Label | None], classes: list[str], dimensions: int = 2) -> Path:
+    """A plan with one candidate, its dataset and its initialization; returns their folder."""
+    settings = Dataset(name="noise", source="there", reader={"type": "manifest"}, task=task, classes=classes)
+    item = {"dataset": settings.model_dump(), "split": Split().model_dump()}
+    study = Study(fractions=[0.5, 1.0], max_images=32, batch_size=16, chunk_steps=2, device="cpu")
+    candidate = {"strategy": "linear", "initialization": "scratch"}
+    write_json(folder / "plan" / "dataset.json", item)
+    write_json(folder / "plan" / "candidates" / "probe.json", {"settings": candidate, "study": study.model_dump()})
+    write_card(folder / "plan", "plan", "0" * 32, {})
+    by_split = {"train": labels, "validation": labels[:40], "test": labels[:40]}
+    facts = {"asked": asked(settings, Split()), "dimensions": dimensions}
+    write_dataset(folder / "dataset", task, classes, by_split, scored=classes[:2], **facts)
+    origin = Origin("random", "mobilenetv3_small_100", 32, (0.5,) * 3, (0.5,) * 3, "none needed", "drawn")
+    weights = dict(create_backbone(origin.architecture, origin.image_size, 1).state_dict())
+    (folder / "initializations" / "scratch").mkdir(parents=True)
+    write_initialization(folder / "initializations" / "scratch", origin, weights, "1" * 32, {})
+    return folder
+
+
+def run(folder: Path) -> Path:
+    arguments = (folder / "plan", "probe", folder / "dataset", folder / "initializations", folder / "candidate")
+    assert transfer.run(*arguments, Store(str(folder / "store"))) == "built"
+    return folder / "candidate"
+
+
+def test_findings_become_a_candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the training store lies below the working folder
+    classes = ["effusion", "mass", "hernia"]
+    candidate = run(planned(tmp_path, "multilabel", findings(80), classes))
+    assert read_spec(candidate).task == "multilabel"
+    table = pl.read_parquet(candidate / "predictions.parquet")
+    assert set(table["logits"].list.len()) == {len(classes)}
+    rows = read_rows(tmp_path / "dataset", ["validation", "test"])
+    for fraction in (0.5, 1.0):
+        assert set(table.filter(fraction=fraction)["image_id"]) == set(rows["image_id"])  # those with no label, too
+    assert [fit["train_images"] for fit in read_json(candidate / "card.json")["fits"]] == [36, 72]
+
+
+def test_volumes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds volumes"):
+        run(planned(tmp_path, "ordinal", grades(80), ["0", "1", "2", "3"], dimensions=3))
+    assert not (tmp_path / "candidate").exists()

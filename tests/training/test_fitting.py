@@ -1,21 +1,22 @@
 """Training: exact resuming, frozen parts, the prior correction, and batches as a function of the step."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from medgraft.networks.backbones import create_backbone
 from medgraft.networks.network import Network, NetworkSpec, new_network
-from medgraft.params import Study
+from medgraft.params import Study, Task
 from medgraft.store import Store
 from medgraft.training.checkpoints import Checkpoints
 from medgraft.training.fitting import Compute, Fitted, fit
 from medgraft.training.recipe import recipe
-from medgraft.training.stream import ChunkSampler, Images, class_weights
+from medgraft.training.stream import ChunkSampler, Images
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -24,17 +25,31 @@ class StopHereError(Exception):
     """Stands for a kill between two chunks."""
 
 
-def images(count: int, start: int = 0) -> Images:
+CLASSES = {"binary": 2, "multiclass": 3, "ordinal": 4, "multilabel": 3}
+
+
+def images(count: int, start: int = 0, task: Task = "binary") -> Images:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 255, (160, 1, 32, 32)).astype(np.uint8)
-    labels = (rng.random(160) < 0.25).astype(np.int64)
-    pixels[labels == 1, :, :16] //= 2
+    dark = rng.random(160) < 0.25
+    pixels[dark, :, :16] //= 2
     rows = np.arange(start, start + count)
-    return Images(pixels, rows, labels[rows])
+    return Images(pixels, rows, labels_of(task, dark)[rows])
 
 
-def network(architecture: str, head: Literal["linear", "normalised_linear"]) -> Network:
-    spec = NetworkSpec(architecture, 32, HALF, HALF, ("no", "yes"), head)
+def labels_of(task: Task, dark: NDArray[np.bool_]) -> NDArray[np.int64] | NDArray[np.float32]:
+    """Classes by darkness and by chance, with a tenth of the multilabel entries unknown."""
+    rng, classes = np.random.default_rng(1), CLASSES[task]
+    if task == "multilabel":
+        table = (rng.random((len(dark), classes)) < [0.5, 0.2, 0.1]).astype(np.float32)
+        table[:, 0] = dark
+        table[rng.random(table.shape) < 0.1] = np.nan
+        return table
+    return np.where(dark, 1, 0 if task == "binary" else rng.integers(0, classes, len(dark))).astype(np.int64)
+
+
+def network(architecture: str, head: Literal["linear", "normalised_linear"], task: Task = "binary") -> Network:
+    spec = NetworkSpec(architecture, 32, HALF, HALF, tuple("abcd"[: CLASSES[task]]), head, task)
     return new_network(spec, dict(create_backbone(architecture, 32, 1).state_dict()), seed=2)
 
 
@@ -47,6 +62,7 @@ def train(
     stop: int | None = None,
     workers: int = 0,
     imbalance: Literal["weighted", "none"] = "weighted",
+    task: Task = "binary",
 ) -> Fitted:
     said: list[str] = []
 
@@ -55,13 +71,13 @@ def train(
         if len(said) == stop:
             raise StopHereError
 
-    start = network(architecture, head)
+    start = network(architecture, head, task)
     study = Study(chunk_steps=2, max_images=16 * 7, batch_size=16, imbalance=imbalance, device="cpu")
     return fit(
         start,
         recipe(study, 100, 99, 1e-3, 0.01, seed=7),
-        images(100),
-        images(60, 100),
+        images(100, 0, task),
+        images(60, 100, task),
         frozen=(start.backbone,) if frozen else (),
         title="test",
         store=Store(str(store)),
@@ -78,15 +94,15 @@ def same(a: Fitted, b: Fitted) -> bool:
     return all(torch.equal(bits(a)[k], bits(b)[k]) for k in bits(a)) and a.history == b.history
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path: Path, workers: int) -> None:
-    whole = train(tmp_path / "whole")
+@pytest.mark.parametrize(("workers", "task"), [(0, "binary"), (2, "binary"), (0, "ordinal"), (2, "multilabel")])
+def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path: Path, workers: int, task: Task) -> None:
+    whole = train(tmp_path / "whole", task=task)
     assert [h["step"] for h in whole.history] == [2, 4, 6, 7]
     for stop in (2, 1):
         with pytest.raises(StopHereError):
-            train(tmp_path / "parts", stop=stop)
-    assert same(train(tmp_path / "parts", workers=workers), whole)
-    assert same(train(tmp_path / "parts"), whole)  # restored
+            train(tmp_path / "parts", stop=stop, task=task)
+    assert same(train(tmp_path / "parts", workers=workers, task=task), whole)
+    assert same(train(tmp_path / "parts", task=task), whole)  # restored
 
 
 def test_a_run_killed_after_its_last_step_is_finished_not_trained_on(tmp_path: Path) -> None:
@@ -119,9 +135,8 @@ def test_a_frozen_backbone_keeps_every_bit_batchnorm_statistics_included(tmp_pat
     after = fitted.network.backbone.state_dict()
     assert any("running_mean" in key for key in before)
     assert all(torch.equal(before[key], after[key]) for key in before)
-    assert not torch.equal(
-        network(architecture, "normalised_linear").classifier.weight, fitted.network.classifier.weight
-    )
+    weights = (n.head.get_parameter("1.weight") for n in (network(architecture, "normalised_linear"), fitted.network))
+    assert not torch.equal(*weights)
 
 
 def test_full_training_moves_the_backbone(tmp_path: Path) -> None:
@@ -129,13 +144,6 @@ def test_full_training_moves_the_backbone(tmp_path: Path) -> None:
     after = train(tmp_path).network.backbone.state_dict()
     assert not torch.equal(before["conv_stem.weight"], after["conv_stem.weight"])
     assert not torch.equal(before["bn1.running_mean"], after["bn1.running_mean"])
-
-
-def test_class_weights_average_to_one_over_the_images() -> None:
-    labels = np.array([0] * 30 + [1] * 10)
-    weights = class_weights(labels, 2)
-    assert torch.allclose(weights[torch.from_numpy(labels)].mean(), torch.tensor(1.0))
-    assert torch.allclose(weights[1] / weights[0], torch.tensor(3.0))
 
 
 def test_every_image_comes_equally_often_whatever_the_chunks() -> None:
@@ -154,31 +162,71 @@ def test_the_ceiling_bounds_every_run() -> None:
         assert plan.rate(plan.steps - 1) < 1
 
 
-@pytest.mark.parametrize("imbalance", ["weighted", "none"])
-def test_probabilities_keep_the_training_prevalence_of_a_rare_class(
-    tmp_path: Path, imbalance: Literal["weighted", "none"]
-) -> None:
-    # Labels that pixels tell nothing of, 6 % positive: the mean probability must stay there. A loss averaged by the
-    # weights of each batch, or clipped gradients, halve it.
-    rng = np.random.default_rng(0)
-    labels = np.zeros(320, dtype=np.int64)
-    labels[:19] = 1
-    pixels = rng.integers(0, 255, (320, 1, 32, 32)).astype(np.uint8)
-    rows = np.arange(320)
-    data = Images(pixels, rows, labels)
-    start = network("mobilenetv3_small_100", "normalised_linear")
-    study = Study(batch_size=16, max_images=4800, chunk_steps=300, imbalance=imbalance, device="cpu")
-    fitted = fit(
+def fit_alike(start: Network, data: Images, study: Study, folder: Path, *, learning_rate: float) -> Fitted:
+    """Train the head on `data`, and choose its best state on the same."""
+    return fit(
         start,
-        recipe(study, 320, 15, 1e-3, 0.5, seed=1),
+        recipe(study, len(data.rows), 15, learning_rate, 0.5, seed=1),
         data,
         data,
         frozen=(start.backbone,),
         title="prevalence",
-        store=Store(str(tmp_path)),
+        store=Store(str(folder)),
         key="key",
         compute=Compute("cpu", say=lambda _: None),
     )
-    images = torch.from_numpy(pixels).permute(0, 2, 3, 1)
-    mean = fitted.network.predict(images).softmax(1)[:, 1].mean()
-    assert mean == pytest.approx(19 / 320, rel=0.35)
+
+
+def mean_probabilities(fitted: Fitted, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+    logits = fitted.network.predict(torch.from_numpy(pixels).permute(0, 2, 3, 1))
+    p = logits.sigmoid() if fitted.network.spec.task == "multilabel" else logits.softmax(1)
+    return p.mean(0).numpy()
+
+
+def rare(task: Task) -> tuple[NDArray[np.int64] | NDArray[np.float32], list[float]]:
+    """Labels of 320 images, and the frequencies: one class is rare; for multilabel half of another is unknown."""
+    if task == "multilabel":
+        table = np.zeros((320, 3), dtype=np.float32)
+        table[:19, 0] = table[:80, 1] = table[100:120, 2] = 1
+        table[160:, 1] = np.nan
+        return table, [19 / 320, 80 / 160, 20 / 320]
+    counts = [301, 19] if task == "binary" else [181, 19, 40, 80][: CLASSES[task]]
+    counts[-1] += 320 - sum(counts)
+    return np.repeat(np.arange(len(counts)), counts), [n / 320 for n in counts]
+
+
+@pytest.mark.parametrize(
+    ("task", "imbalance"),
+    [("binary", "weighted"), ("binary", "none"), ("ordinal", "weighted"), ("multilabel", "weighted")],
+)
+def test_probabilities_keep_the_training_prevalence_of_a_rare_class(
+    tmp_path: Path, task: Task, imbalance: Literal["weighted", "none"]
+) -> None:
+    # Labels that pixels tell nothing of, 6 % positive: the mean probability must stay there. A loss averaged by the
+    # weights of each batch, or clipped gradients, halve it.
+    labels, expected = rare(task)
+    pixels = np.random.default_rng(0).integers(0, 255, (320, 1, 32, 32)).astype(np.uint8)
+    study = Study(batch_size=16, max_images=4800, chunk_steps=300, imbalance=imbalance, device="cpu")
+    start = network("mobilenetv3_small_100", "normalised_linear", task)
+    fitted = fit_alike(start, Images(pixels, np.arange(320), labels), study, tmp_path, learning_rate=1e-3)
+    assert mean_probabilities(fitted, pixels) == pytest.approx(expected, rel=0.35)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "ordinal", "multilabel"])
+@pytest.mark.parametrize("imbalance", ["weighted", "none"])
+def test_the_packaged_network_says_the_class_frequencies_of_images_that_are_all_alike(
+    tmp_path: Path, task: Task, imbalance: Literal["weighted", "none"]
+) -> None:
+    labels, expected = rare(task)
+    pixels = np.full((320, 1, 32, 32), 90, dtype=np.uint8)
+    study = Study(batch_size=320, max_images=640, chunk_steps=1, imbalance=imbalance, device="cpu")
+    start = network("mobilenetv3_small_100", "normalised_linear", task)
+    data = Images(pixels, np.arange(320), labels)
+    fitted = fit_alike(start, data, study, tmp_path, learning_rate=1e-5)
+    assert mean_probabilities(fitted, pixels[:2]) == pytest.approx(expected, rel=1e-3)
+    # The loss that chooses the best state is that of these probabilities, over what is known.
+    p = np.array(expected)
+    each = -(p * np.log(p) + (1 - p) * np.log(1 - p)) if task == "multilabel" else -p * np.log(p)
+    known = np.array([320, 160, 320]) if task == "multilabel" else np.ones(len(p))
+    wanted = (each * known).sum() / (known.sum() if task == "multilabel" else 1)
+    assert fitted.validation_loss == pytest.approx(wanted, rel=1e-3)

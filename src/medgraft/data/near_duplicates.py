@@ -57,6 +57,17 @@ class Found:
     bounded: bool
     suspect_count: int = 0
 
+    @property
+    def copies(self) -> list[list[int]]:
+        """The indices of every picture that is there more than once, in order."""
+        together: dict[int, list[int]] = {}
+        for pair in self.verified:
+            a, b = (together.setdefault(index, [index]) for index in (pair.a, pair.b))
+            if a is not b:
+                a += b
+                together |= dict.fromkeys(b, a)
+        return sorted(sorted(copies) for copies in {id(copies): copies for copies in together.values()}.values())
+
 
 def find(items: Sequence[Pictured], load: Callable[[int], NDArray[np.uint8]]) -> Found:
     """Near duplicates among the items; `load(i)` gives the pixels of the i-th, uint8 [H, W, 1 or 3].

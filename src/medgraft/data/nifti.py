@@ -152,6 +152,7 @@ def _dtype(found: Nifti1Header) -> np.dtype[Any]:
     return dtype
 
 
+@np.errstate(all="ignore")  # sizes beyond all numbers are refused below
 def _geometry(found: Nifti1Header, scale: float) -> tuple[NDArray[np.float64] | None, Spacing]:
     """The affine that the header prefers (sform, then qform), and the size of a voxel along each of its axes."""
     # Files in use have a qfac of 0 and negative sizes; nibabel and the standard read them so.
@@ -166,7 +167,7 @@ def _geometry(found: Nifti1Header, scale: float) -> tuple[NDArray[np.float64] | 
         if affine is not None:
             sizes = voxel_sizes(affine)
     x, y, z = single(sizes * scale)
-    if not (min(x, y, z) >= SMALLEST and max(x, y, z) <= LARGEST):  # written so that NaN fails, too
+    if not all(SMALLEST <= size <= LARGEST for size in (x, y, z)):  # written so that NaN fails, too
         raise BadImageError(f"wrong affine (voxels of {x:g} x {y:g} x {z:g} mm)")
     if affine is not None and not (np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3] / sizes)) > 1e-3):
         raise BadImageError("wrong affine (axes that lie in one plane, or not finite)")

@@ -101,7 +101,7 @@ def settled(numbers: Array, slope: float = 1.0, intercept: float = 0.0) -> Array
     Raises `BadImageError` when a value is not finite, as float32.
     """
     ends = [float(end) * slope + intercept for end in (numbers.min(), numbers.max())]
-    if not max(abs(ends[0]), abs(ends[1])) <= FINITE:  # written so that NaN fails, too
+    if not all(abs(end) <= FINITE for end in ends):  # written so that NaN fails, too
         raise BadImageError("values that are not finite")
     plain = (slope, intercept) == (1, 0)
     whole = numbers.dtype.kind in "iu" and slope.is_integer() and intercept.is_integer()

@@ -1,4 +1,8 @@
-"""The array types of the evaluation, and the checks every figure starts with."""
+"""The array types of the evaluation, and the checks every figure starts with.
+
+Truths are float64 [n, C]: 1 present, 0 absent, NaN unknown. Where classes exclude each other each row has a single 1,
+and the label is its place. What is unknown is left out of every figure of its class.
+"""
 
 from collections.abc import Callable
 
@@ -9,6 +13,7 @@ from medgraft.errors import UserError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 Weights = NDArray[np.float64] | NDArray[np.uint16]
 
 # Weights handled at once (8 MB as float64): keeps 2,000 draws of 20,000 images far below 1 GB.
@@ -37,6 +42,20 @@ def check_predictions(y: Ints, p: Floats) -> None:
     check_finite(p, "predictions")
 
 
+def check_truths(truths: Floats, of: Floats | Bools, what: str = "predictions") -> None:
+    """Hold truths [n, C] against predictions or decisions [n, C].
+
+    Raises `ValueError` for shapes that do not fit and for truths other than 0, 1 and NaN, `UserError` for predictions
+    that are not finite.
+    """
+    if of.ndim != 2 or truths.shape != of.shape:
+        raise ValueError(f"truths {truths.shape} and {what} {of.shape} do not fit: both must be [n, C]")
+    if not ((truths == 0) | (truths == 1) | np.isnan(truths)).all():
+        raise ValueError("truths must be 0, 1 or NaN")
+    if of.dtype != np.bool_:
+        check_finite(np.asarray(of, dtype=np.float64), what)
+
+
 def check_labels(y: Ints, classes: int) -> None:
     """Raise `ValueError` unless every label lies in 0..classes-1."""
     if len(y) and (y.min() < 0 or y.max() >= classes):
@@ -54,6 +73,13 @@ def check_binary(outcome: Ints, score: Floats) -> None:
 def one_hot(labels: Ints, classes: int) -> Floats:
     """[n] in 0..classes-1 → [n, classes] of 0 and 1."""
     return np.asarray(labels[:, None] == np.arange(classes), dtype=np.float64)
+
+
+def labels_of(truths: Floats) -> Ints:
+    """The label [n] of classes that exclude each other; raises `ValueError` unless each row has a single 1, else 0."""
+    if not ((truths == 0) | (truths == 1)).all() or not (truths.sum(axis=1) == 1).all():
+        raise ValueError("classes that exclude each other need a single 1 in each row of truths, and 0 else")
+    return np.asarray(truths.argmax(axis=1), dtype=np.int64)
 
 
 def over_draws(w: Weights, figure: Callable[[Floats], Floats]) -> Floats:

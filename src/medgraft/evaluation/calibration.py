@@ -1,9 +1,10 @@
 """Do predicted probabilities mean what they say? Fitted on validation only; reported on test.
 
-"Outcome" is binary, int64 [n] in {0, 1}, with p float64 [n] the probability of 1: one class against the rest, or
-`top_label`, whether the likeliest class was right.
+"Outcome" is binary, int64 [n] in {0, 1}, with p float64 [n] the probability of 1: one class against the rest,
+`top_label`, whether the likeliest class was right, or the findings of a multilabel task put together (`pooled`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from medgraft.evaluation.arrays import (
     over_draws,
     ratio,
 )
-from medgraft.evaluation.uncertainty import interval
+from medgraft.evaluation.uncertainty import Resampling
 
 TEMPERATURES = (0.05, 20.0)
 # Probabilities are kept this far from 0 and 1 under a logarithm (scikit-learn's log_loss does the same).
@@ -51,6 +52,12 @@ class Recalibration:
 
     slope: float | None
     intercept: float | None
+
+
+def sigmoid(logits: Floats, temperature: float = 1.0) -> Floats:
+    """Logits of findings that do not exclude each other → probabilities, at a temperature > 0."""
+    probabilities: Floats = expit(logits / temperature)
+    return probabilities
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
@@ -87,6 +94,43 @@ def fit_temperature(logits: Floats, y: Ints) -> float:
     return float(np.exp(brentq(slope, coldest, hottest, xtol=1e-12)))
 
 
+def fit_label_temperature(logits: Floats, truths: Floats) -> float:
+    """The same for findings that do not exclude each other: one temperature, over all known (row, class) pairs.
+
+    Logits and truths [n, C]. A sigmoid is the softmax of (0, logit), so what `fit_temperature` says holds here.
+    """
+    known = ~np.isnan(truths)
+    pairs = np.stack([np.zeros(known.sum()), logits[known]], axis=1)
+    return fit_temperature(pairs, truths[known].astype(np.int64))
+
+
+def outcome_of(truths: Floats, p: Floats, c: int) -> tuple[Ints, Floats]:
+    """(outcome, its probability) of class c, over the rows whose truth is known; from truths and p [n, C]."""
+    known = ~np.isnan(truths[:, c])
+    return truths[known, c].astype(np.int64), p[known, c]
+
+
+def pooled(truths: Floats, p: Floats, scored: Sequence[int]) -> tuple[Ints, Floats]:
+    """(outcome, its probability) of every known pair of a row and a scored class, class by class."""
+    pairs = [outcome_of(truths, p, c) for c in scored]
+    return np.concatenate([outcome for outcome, _ in pairs]), np.concatenate([score for _, score in pairs])
+
+
+def label_losses(truths: Floats, p: Floats, scored: Sequence[int]) -> tuple[float, float]:
+    """(negative log-likelihood in nats, Brier score in [0, 1]) of findings that do not exclude each other.
+
+    Each is the mean over the scored classes of the class's mean over its known rows: every finding counts alike,
+    however many of its truths are known. NaN if one has none.
+    """
+    losses = []
+    for c in scored:
+        outcome, score = outcome_of(truths, p, c)
+        both, one = np.stack([1 - score, score], axis=1), np.ones((1, len(outcome)))
+        losses.append([nll(outcome, both, one)[0], brier(outcome, both, one)[0]])
+    log_loss, squared = np.mean(losses, axis=0)
+    return float(log_loss), float(squared)
+
+
 def top_label(y: Ints, p: Floats) -> tuple[Ints, Floats]:
     """Labels [n] and probabilities [n, C] → (was the likeliest class right, its probability), each [n]."""
     check_predictions(y, p)
@@ -119,15 +163,18 @@ def ece_equal_mass(outcome: Ints, p: Floats, bins: int = 15) -> float:
     return float(np.abs(gaps).sum() / len(p))
 
 
-def reliability_curve(outcome: Ints, p: Floats, bins: int = 10, w: Weights | None = None) -> list[ReliabilityBin]:
-    """Bins of equal size, ascending; with bootstrap weights w [draws, n] also the band, the bins held fixed."""
+def reliability_curve(
+    outcome: Ints, p: Floats, bins: int = 10, sampling: Resampling | None = None
+) -> list[ReliabilityBin]:
+    """Bins of equal size, ascending; with a resampling of the n rows also the band, the bins held fixed."""
     which = _equal_mass(outcome, p, bins)
     curve = []
     for b in np.unique(which):
         inside = np.flatnonzero(which == b)
         observed, low, high = float(outcome[inside].mean()), None, None
-        if w is not None:
-            band = interval(observed, _mean(outcome[inside].astype(np.float64), w[:, inside]))
+        if sampling is not None:
+            within = sampling.rows(inside)
+            band = within.interval(_mean(outcome[inside].astype(np.float64), within.weights))
             low, high = band.low, band.high
         curve.append(ReliabilityBin(float(p[inside].mean()), observed, len(inside), low, high))
     return curve

@@ -1,28 +1,17 @@
 """The choice: every candidate's score on validation at all labels, by the rule of `selection`; test is not read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from medgraft.evaluation.arrays import Floats
-from medgraft.evaluation.figures import macro_figure, ones
-from medgraft.evaluation.readout import Readout, fit_readout
-from medgraft.evaluation.results import Candidate, Part, RunKey
+from medgraft.evaluation.figures import macro_values
+from medgraft.evaluation.parts import Part
+from medgraft.evaluation.readout import Reading, Readout, fit_readout, reading
+from medgraft.evaluation.results import Candidate, RunKey
 from medgraft.evaluation.selection import CandidateScore
-from medgraft.evaluation.uncertainty import cluster_weights
-from medgraft.params import Evaluation
-
-
-@dataclass(frozen=True)
-class Judge:
-    """What all candidates are judged by: the classes that count, the settings, weights of each split's draws."""
-
-    settings: Evaluation
-    binary: bool
-    scored: Sequence[int]
-    weights: Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -34,33 +23,49 @@ class Size:
     size_bytes: int
 
 
-def judge(settings: Evaluation, binary: bool, scored: Sequence[int], parts: Sequence[Part]) -> Judge:
-    """Draw the patients of every split once, so that all candidates meet the same draws."""
-    weights = {p.name: cluster_weights(p.groups, settings.draws, settings.seed).astype(np.float64) for p in parts}
-    return Judge(settings, binary, scored, weights)
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """A candidate, what it costs, and how the logits of each of its runs are read, as validation taught."""
+
+    candidate: Candidate
+    size: Size
+    readouts: Mapping[RunKey, Readout]
+
+    @property
+    def name(self) -> str:
+        """The candidate's."""
+        return self.candidate.name
+
+    @property
+    def packaged(self) -> RunKey:
+        """The run whose model is packaged: all labels, the first listed seed."""
+        return (1.0, self.candidate.seeds[0])
+
+    def read(self, part: Part, run: RunKey | None = None) -> Reading:
+        """How a run, the packaged one unless another is named, reads a split."""
+        run = run or self.packaged
+        readout = self.readouts[run]
+        return reading(part, readout, readout.probabilities(self.candidate.logits[part.name][run]))
 
 
-def readouts(candidate: Candidate, validation: Part, by: Judge) -> dict[RunKey, Readout]:
-    """Temperature and thresholds of each run."""
-    return {
-        key: fit_readout(logits, validation.labels, by.binary, by.settings.specificity)
-        for key, logits in candidate.logits["validation"].items()
-    }
+def contender(candidate: Candidate, size: Size, validation: Part) -> Contender:
+    """Fit temperature and thresholds of each run on validation."""
+    runs = candidate.logits["validation"].items()
+    return Contender(candidate, size, {run: fit_readout(logits, validation) for run, logits in runs})
 
 
-def seed_scores(
-    candidate: Candidate, part: Part, read: Mapping[RunKey, Readout], by: Judge, fraction: float = 1.0
-) -> tuple[list[float], Floats]:
-    """The chosen metric on a split for each seed, and its draws [seeds, draws]."""
-    scores: list[float] = []
-    draws: list[Floats] = []
-    for seed in candidate.seeds:
-        readout = read[(fraction, seed)]
-        p = readout.probabilities(candidate.logits[part.name][(fraction, seed)])
-        args = (by.settings.metric, part.labels, p, readout)
-        scores.append(float(macro_figure(*args, ones(part.labels), by.scored)[0]))
-        draws.append(macro_figure(*args, by.weights[part.name], by.scored))
-    return scores, np.stack(draws)
+def seed_values(contender: Contender, part: Part, fraction: float = 1.0) -> Floats:
+    """The chosen metric on a split for each seed, under all weights: [seeds, 1 + draws + blocks]."""
+    runs = [(fraction, seed) for seed in contender.candidate.seeds]
+    return np.stack([macro_values(part.by.settings.metric, contender.read(part, run)) for run in runs])
+
+
+def candidate_score(contender: Contender, validation: Part) -> CandidateScore:
+    """What the selection rule wants to know of a candidate."""
+    values = seed_values(contender, validation)
+    scores = [float(score) for score in values[:, 0]]
+    size = contender.size
+    return CandidateScore(contender.name, scores, validation.sampling.drawn(values), size.parameters, size.macs)
 
 
 def validation_facts(score: CandidateScore) -> dict[str, Any]:
@@ -69,11 +74,3 @@ def validation_facts(score: CandidateScore) -> dict[str, Any]:
     between = float(np.var(values, ddof=1)) / len(values) if len(values) > 1 else 0.0
     sampling = float(np.nanvar(score.seeds_draws.mean(axis=0), ddof=1))
     return {"score": score.mean, "standard_error": (sampling + between) ** 0.5, "seeds": values}
-
-
-def candidate_score(
-    candidate: Candidate, validation: Part, read: Mapping[RunKey, Readout], size: Size, by: Judge
-) -> CandidateScore:
-    """What the selection rule wants to know of a candidate."""
-    scores, draws = seed_scores(candidate, validation, read, by)
-    return CandidateScore(candidate.name, scores, draws, size.parameters, size.macs)

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from medgraft.evaluation.arrays import Floats
-from medgraft.evaluation.uncertainty import lower_one_sided
+from medgraft.evaluation.uncertainty import Difference
 
 
 @dataclass(frozen=True)
@@ -14,18 +13,18 @@ class Gate:
     reasons: list[str]
 
 
-def promotion_gate(lower: float | None, minimum: float, difference: Floats | None, margin: float) -> Gate:
+def promotion_gate(lower: float | None, minimum: float, difference: Difference | None, margin: float) -> Gate:
     """Whether a challenger may become champion.
 
-    `lower`: lower bound of its metric's 95 % interval (None: withheld), which must reach `minimum`. `difference`
-    [draws]: paired bootstrap draws of challenger − champion, None without a champion; the one-sided 95 % lower bound
-    must exceed −`margin` (non-inferiority: Piaggio et al. 2012, JAMA 308:2594).
+    `lower`: lower bound of its metric's 95 % interval (None: withheld), which must reach `minimum`. `difference`:
+    challenger − champion on the same patients, None without a champion; its one-sided 95 % lower bound must exceed
+    −`margin` (non-inferiority: Piaggio et al. 2012, JAMA 308:2594).
     """
     reasons = []
     if lower is None:
         reasons.append(
-            "The lower bound of the metric's 95 % interval is withheld: too many bootstrap draws are undefined. "
-            "Add test patients of the rarest class."
+            "The lower bound of the metric's 95 % interval is withheld: too many bootstrap draws are undefined, "
+            "or all are the same. Add test patients of the rarest class."
         )
     elif not lower >= minimum:
         reasons.append(
@@ -33,7 +32,7 @@ def promotion_gate(lower: float | None, minimum: float, difference: Floats | Non
             "Improve the model, enlarge the test set, or argue for another minimum."
         )
     if difference is not None:
-        worst = lower_one_sided(difference)
+        worst = difference.lower_one_sided
         if worst is None:
             reasons.append(
                 "The difference to the champion is withheld: too many bootstrap draws are undefined. "

@@ -1,45 +1,36 @@
 """Classification metrics under many weightings at once, so that one call gives an estimate or a whole bootstrap.
 
-Arrays: labels y int64 [n] in 0..C-1; probabilities p float64 [n, C]; decisions d int64 [n] in 0..C-1; non-negative
-weights w [draws, n] (a row of ones is the plain estimate). Class figures are one-vs-rest, [draws, C], in [0, 1].
+Arrays: truths [n, C] of 1, 0 and NaN (unknown); probabilities p float64 [n, C]; decisions `called` bool [n, C], the
+classes that were decided for; non-negative weights w [draws, n] (a row of ones is the plain estimate). Class figures
+are one-vs-rest, [draws, C], in [0, 1], each over the rows whose truth for the class is known.
 Equal to scikit-learn's with `sample_weight`, also under ties, except that what a draw cannot tell is NaN, never 0 or 1.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from medgraft.errors import UserError
-from medgraft.evaluation.arrays import (
-    Floats,
-    Ints,
-    Weights,
-    check_labels,
-    check_predictions,
-    one_hot,
-    over_draws,
-    ratio,
-)
+from medgraft.evaluation.arrays import Bools, Floats, Ints, Weights, check_truths, over_draws, ratio
 
 
-def auroc(y: Ints, p: Floats, w: Weights) -> Floats:
+def auroc(truths: Floats, p: Floats, w: Weights) -> Floats:
     """Area under the ROC curve, ties counted half (Hanley & McNeil 1982). NaN without positives or negatives."""
-    return _by_class(_auroc, y, p, w)
+    return _by_class(_auroc, truths, p, w)
 
 
-def auprc(y: Ints, p: Floats, w: Weights) -> Floats:
+def auprc(truths: Floats, p: Floats, w: Weights) -> Floats:
     """Average precision: the precision-recall step function, not interpolated (Davis & Goadrich 2006).
 
     NaN without positives or negatives.
     """
-    return _by_class(_auprc, y, p, w)
+    return _by_class(_auprc, truths, p, w)
 
 
-def f1(y: Ints, d: Ints, w: Weights, classes: int) -> Floats:
-    """F1 = 2 TP / (positives + predicted positives). NaN without positives."""
-    hits, positives = _hits(y, d, classes), _checked_one_hot(y, classes)
-    both = positives + _checked_one_hot(d, classes)
+def f1(truths: Floats, called: Bools, w: Weights) -> Floats:
+    """F1 = 2 TP / (positives + called). NaN without positives."""
+    positives, hits = _counted(truths == 1, called, truths)
+    both = positives + (called & ~np.isnan(truths))
 
     def figure(w: Floats) -> Floats:
         value = ratio(2 * (w @ hits), w @ both)
@@ -49,31 +40,38 @@ def f1(y: Ints, d: Ints, w: Weights, classes: int) -> Floats:
     return over_draws(w, figure)
 
 
-def recall(y: Ints, d: Ints, w: Weights, classes: int) -> Floats:
-    """The share of a class's images decided for it. NaN without positives."""
-    hits, positives = _hits(y, d, classes), _checked_one_hot(y, classes)
+def recall(truths: Floats, called: Bools, w: Weights) -> Floats:
+    """Sensitivity: the share of a class's positives that were called. NaN without positives."""
+    positives, hits = _counted(truths == 1, called, truths)
     return over_draws(w, lambda w: ratio(w @ hits, w @ positives))
 
 
-def balanced_accuracy(y: Ints, d: Ints, w: Weights, classes: int, scored: Sequence[int]) -> Floats:
-    """[draws]: mean recall over the classes `scored` (for a binary task give both). NaN if one has no positives."""
-    return macro(recall(y, d, w, classes), scored)
-
-
-def sensitivity_at(y: Ints, p: Floats, thresholds: Floats, w: Weights) -> Floats:
-    """The share of positives with p >= thresholds [C]. NaN without positives."""
-    check_predictions(y, p)
-    positives = one_hot(y, p.shape[1])
-    hits = positives * (p >= thresholds)
-    return over_draws(w, lambda w: ratio(w @ hits, w @ positives))
-
-
-def specificity_at(y: Ints, p: Floats, thresholds: Floats, w: Weights) -> Floats:
-    """The share of negatives with p < thresholds [C]. NaN without negatives."""
-    check_predictions(y, p)
-    negatives = 1 - one_hot(y, p.shape[1])
-    hits = negatives * (p < thresholds)
+def specificity(truths: Floats, called: Bools, w: Weights) -> Floats:
+    """The share of a class's negatives that were not called. NaN without negatives."""
+    negatives, hits = _counted(truths == 0, ~called, truths)
     return over_draws(w, lambda w: ratio(w @ hits, w @ negatives))
+
+
+def sensitivity_at(truths: Floats, p: Floats, thresholds: Floats, w: Weights) -> Floats:
+    """The share of positives with p >= thresholds [C]. NaN without positives, or where there is no threshold (NaN)."""
+    check_truths(truths, p)
+    return _where(thresholds, recall(truths, p >= thresholds, w))
+
+
+def specificity_at(truths: Floats, p: Floats, thresholds: Floats, w: Weights) -> Floats:
+    """The share of negatives with p < thresholds [C]. NaN without negatives, or where there is no threshold (NaN)."""
+    check_truths(truths, p)
+    return _where(thresholds, specificity(truths, p >= thresholds, w))
+
+
+def balanced_accuracy(truths: Floats, called: Bools, w: Weights, scored: Sequence[int]) -> Floats:
+    """[draws]: mean recall over classes that exclude each other (for two give both). NaN if one has no positives."""
+    return macro(recall(truths, called, w), scored)
+
+
+def label_balanced_accuracy(truths: Floats, called: Bools, w: Weights) -> Floats:
+    """(sensitivity + specificity) / 2 of each label by itself. NaN without positives or negatives."""
+    return (recall(truths, called, w) + specificity(truths, called, w)) / 2
 
 
 def macro(values: Floats, scored: Sequence[int]) -> Floats:
@@ -97,14 +95,14 @@ _Figure = Callable[[Floats, Floats], Floats]
 _Metric = Callable[[Floats, Floats], _Figure]
 
 
-def _by_class(metric: _Metric, y: Ints, p: Floats, w: Weights) -> Floats:
-    check_predictions(y, p)
-    return np.stack([_of_class(metric, y == c, p[:, c], w) for c in range(p.shape[1])], axis=1)
+def _by_class(metric: _Metric, truths: Floats, p: Floats, w: Weights) -> Floats:
+    check_truths(truths, p)
+    return np.stack([_of_class(metric, truths[:, c], p[:, c], w) for c in range(p.shape[1])], axis=1)
 
 
-def _of_class(metric: _Metric, of_class: NDArray[np.bool_], score: Floats, w: Weights) -> Floats:
+def _of_class(metric: _Metric, truth: Floats, score: Floats, w: Weights) -> Floats:
     descending = np.argsort(-score, kind="stable")
-    positive, negative = descending[of_class[descending]], descending[~of_class[descending]]
+    positive, negative = (descending[truth[descending] == value] for value in (1, 0))
     figure = metric(score[positive], score[negative])
     return over_draws(w, lambda w: figure(w[:, positive], w[:, negative]))
 
@@ -157,12 +155,11 @@ def _cumulative(w: Floats) -> Floats:
     return sums
 
 
-def _hits(y: Ints, d: Ints, classes: int) -> Floats:
-    if y.shape != d.shape:
-        raise ValueError(f"labels {y.shape} and decisions {d.shape} must both be [n]")
-    return _checked_one_hot(y, classes) * _checked_one_hot(d, classes)
+def _counted(of: Bools, as_hoped: Bools, truths: Floats) -> tuple[Floats, Floats]:
+    """Rows that count, and those of them that went as hoped, as float64 [n, C]."""
+    check_truths(truths, as_hoped, "decisions")
+    return of.astype(np.float64), (of & as_hoped).astype(np.float64)
 
 
-def _checked_one_hot(labels: Ints, classes: int) -> Floats:
-    check_labels(labels, classes)
-    return one_hot(labels, classes)
+def _where(thresholds: Floats, values: Floats) -> Floats:
+    return np.where(np.isnan(thresholds), np.nan, values)

@@ -16,11 +16,27 @@ def threshold_at_specificity(outcome: Ints, score: Floats, specificity: float) -
     negatives = true_negatives[-1]
     if not negatives:
         raise UserError(
-            f"No threshold has a specificity of {specificity}: none of the {len(outcome)} validation images is "
+            f"No threshold has a specificity of {specificity}: none of the {len(outcome)} validation cases is "
             "negative. Add negative cases to the validation split."
         )
     # Division, because it rounds 7 / 100 to the float that is written 0.07; 0.07 × 100 is more than 7.
     return float(thresholds[np.argmax(true_negatives / negatives >= specificity)])
+
+
+def threshold_at_sensitivity(outcome: Ints, score: Floats, sensitivity: float) -> float:
+    """The largest observed score at which, as threshold, the sensitivity reaches `sensitivity` in [0, 1].
+
+    Arguments as for `threshold_at_specificity`. Raises `UserError` without positives.
+    """
+    thresholds, true_positives, _ = _curve(outcome, score)
+    positives = true_positives[0]
+    if not positives:
+        raise UserError(
+            f"No threshold has a sensitivity of {sensitivity}: none of the {len(outcome)} validation cases is "
+            "positive. Add positive cases to the validation split."
+        )
+    reached = (true_positives / positives >= sensitivity)[:-1]  # without the last: above all observed scores
+    return float(thresholds[np.flatnonzero(reached)[-1]])
 
 
 def youden_threshold(outcome: Ints, score: Floats) -> float:
@@ -33,7 +49,7 @@ def youden_threshold(outcome: Ints, score: Floats) -> float:
     if not positives or not negatives:
         raise UserError(
             f"No decision threshold can be chosen: validation has {positives} positive and {negatives} negative "
-            "images. Both are needed: add cases or change the split."
+            "cases. Both are needed: add cases or change the split."
         )
     # In whole numbers, so that equals are equal; the first of them is the lowest threshold, the most sensitive.
     return float(thresholds[np.argmax(true_positives * negatives + true_negatives * positives)])

@@ -1,6 +1,6 @@
 """Curves as CSV, for `dvc plots` and for the report; of the packaged models on test."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,54 +8,77 @@ import numpy as np
 import polars as pl
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from medgraft.evaluation.calibration import reliability_curve
-from medgraft.evaluation.choosing import Judge
-from medgraft.evaluation.results import Candidate, Part
-from medgraft.evaluation.testing import Readouts, packaged
+from medgraft.evaluation.arrays import labels_of
+from medgraft.evaluation.calibration import outcome_of, reliability_curve
+from medgraft.evaluation.prevalence import decision_curves
+from medgraft.evaluation.readout import Reading
+
+Rows = Iterator[dict[str, Any]]
 
 
 def write_plots(
-    folder: Path,
-    candidates: Sequence[Candidate],
-    winner: str,
-    test: Part,
-    read: Mapping[str, Readouts],
-    by: Judge,
-    classes: Sequence[str],
-    curves: Mapping[str, Sequence[Mapping[str, Any]]],
+    folder: Path, readings: Mapping[str, Reading], winner: str, reference: str, curves: Mapping[str, Sequence[Any]]
 ) -> None:
-    """Write roc, pr, reliability, learning_curve and confusion (of the winner) into `folder`."""
+    """Write roc, pr, reliability, decision_curve (winner and reference), learning_curve, confusion (of the winner).
+
+    `readings` are the packaged models' by candidate, `curves` the learning curves of metrics.json. Confusion is of
+    classes that exclude each other only.
+    """
     folder.mkdir()
-    roc: list[dict[str, Any]] = []
-    pr: list[dict[str, Any]] = []
-    reliability: list[dict[str, Any]] = []
-    for candidate in candidates:
-        readout = read[candidate.name][packaged(candidate)]
-        p = readout.probabilities(candidate.logits[test.name][packaged(candidate)])
-        for c in by.scored:
-            of = {"candidate": candidate.name, "class": classes[c]}
-            outcome = (test.labels == c).astype(np.int64)
-            fpr, tpr, _ = roc_curve(outcome, p[:, c])
-            precision, recalled, _ = precision_recall_curve(outcome, p[:, c])
-            roc += [of | {"x": float(x), "y": float(y)} for x, y in zip(fpr, tpr, strict=True)]
-            pr += [of | {"x": float(x), "y": float(y)} for x, y in zip(recalled, precision, strict=True)]
-            bins = reliability_curve(outcome, p[:, c], w=by.weights[test.name])
-            reliability += [
-                of
-                | {
-                    "mean_predicted": b.predicted,
-                    "observed": b.observed,
-                    "low": b.low,
-                    "high": b.high,
-                    "count": b.count,
-                }
-                for b in bins
-            ]
-        if candidate.name == winner:
-            decided = readout.decisions(p)
-            pairs = [{"actual": classes[a], "predicted": classes[d]} for a, d in zip(test.labels, decided, strict=True)]
-            pl.DataFrame(pairs).write_csv(folder / "confusion.csv")
+    tables = {
+        name: _table(readings, rows) for name, rows in (("roc", _roc), ("pr", _pr), ("reliability", _reliability))
+    }
+    tables["decision_curve"] = [
+        {"candidate": name} | row
+        for name in dict.fromkeys((winner, reference))
+        for row in decision_curves(readings[name])
+    ]
     fields = ("fraction", "train_images", "mean", "low", "high", "seed_sd")
-    learning = [{"candidate": n} | {f: point[f] for f in fields} for n, points in curves.items() for point in points]
-    for name, rows in (("roc", roc), ("pr", pr), ("reliability", reliability), ("learning_curve", learning)):
+    tables["learning_curve"] = [
+        {"candidate": name} | {f: point[f] for f in fields} for name, points in curves.items() for point in points
+    ]
+    if readings[winner].part.by.exclusive:
+        tables["confusion"] = _confusion(readings[winner])
+    for name, rows in tables.items():
         pl.DataFrame(rows, infer_schema_length=None).write_csv(folder / f"{name}.csv")
+
+
+def _table(readings: Mapping[str, Reading], rows: Callable[[Reading, int], Rows]) -> list[dict[str, Any]]:
+    return [
+        {"candidate": name, "class": reading.part.by.classes[c]} | row
+        for name, reading in readings.items()
+        for c in reading.part.by.scored
+        for row in rows(reading, c)
+    ]
+
+
+def _roc(reading: Reading, c: int) -> Rows:
+    fpr, tpr, _ = roc_curve(*outcome_of(reading.part.truths, reading.p, c))
+    return ({"x": float(x), "y": float(y)} for x, y in zip(fpr, tpr, strict=True))
+
+
+def _pr(reading: Reading, c: int) -> Rows:
+    precision, recalled, _ = precision_recall_curve(*outcome_of(reading.part.truths, reading.p, c))
+    return ({"x": float(x), "y": float(y)} for x, y in zip(recalled, precision, strict=True))
+
+
+def _reliability(reading: Reading, c: int) -> Rows:
+    part = reading.part
+    known = ~np.isnan(part.truths[:, c])
+    for b in reliability_curve(*outcome_of(part.truths, reading.p, c), sampling=part.sampling.rows(known)):
+        yield {
+            "mean_predicted": b.predicted,
+            "observed": b.observed,
+            "low": b.low,
+            "high": b.high,
+            "count": b.count,
+        }
+
+
+def _confusion(reading: Reading) -> list[dict[str, Any]]:
+    classes = reading.part.by.classes
+    decided = reading.readout.decided(reading.p)
+    return [
+        {"actual": classes[a], "predicted": classes[d]}
+        for a, d in zip(labels_of(reading.part.truths), decided, strict=True)
+    ]

@@ -18,7 +18,10 @@ TRACED = (1, 80, 70, 3)  # the shape traced, of which height and width stay open
 
 
 class Calibrated(nn.Module):
-    """Preprocessing, network and temperature scaling (Guo et al., arXiv 1706.04599, section 4.2) in one graph."""
+    """Preprocessing, network and temperature scaling (Guo et al., arXiv 1706.04599, section 4.2) in one graph.
+
+    Probabilities add up to one, but for multilabel: there each class has its own.
+    """
 
     def __init__(self, network: Network, temperature: float) -> None:
         super().__init__()
@@ -27,8 +30,8 @@ class Calibrated(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """uint8 [1, height, width, 3] → probabilities float32 [1, classes]."""
-        logits = self.network(self.network.preprocess(image))
-        return torch.softmax(logits / self.temperature, dim=1)
+        scaled = self.network(self.network.preprocess(image)) / self.temperature
+        return torch.sigmoid(scaled) if self.network.spec.task == "multilabel" else torch.softmax(scaled, dim=1)
 
 
 class Uncalibrated(nn.Module):

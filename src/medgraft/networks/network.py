@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from medgraft.artifacts import read_json, write_json
 from medgraft.networks.backbones import Weights, create_backbone, feature_count, load_backbone
+from medgraft.networks.heads import CumulativeLink, Kind, Linear, make_head
 from medgraft.networks.preprocess import Preprocess
+from medgraft.params import Task
 
 WEIGHTS = "model.safetensors"
 SPEC = "network.json"
@@ -20,8 +22,9 @@ SPEC = "network.json"
 class NetworkSpec:
     """All that is needed to build a network and to feed it.
 
-    `head` is `linear`, or `normalised_linear`: features standardised by a BatchNorm without affine parameters
-    first, as linear probes of frozen backbones do (MAE, arXiv 2111.06377, appendix A.1).
+    `task` says what the logits mean: their softmax are the probabilities of binary, multiclass and ordinal classes
+    (an ordinal head's come from one score, see `CumulativeLink`), the sigmoid of each those of multilabel classes.
+    `head` is what precedes the last layer, see `make_head`.
     """
 
     architecture: str
@@ -29,7 +32,8 @@ class NetworkSpec:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: tuple[str, ...]
-    head: Literal["linear", "normalised_linear"]
+    head: Kind
+    task: Task
 
 
 class Network(nn.Module):
@@ -40,7 +44,7 @@ class Network(nn.Module):
         self.spec = spec
         self.preprocess = Preprocess(spec.image_size, spec.mean, spec.std)
         self.backbone = backbone
-        self.head = _head(spec, feature_count(backbone), seed)
+        self.head = make_head(spec.task, spec.head, feature_count(backbone), len(spec.classes), seed)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalised float32 [B, 3, size, size] → logits [B, classes]."""
@@ -53,11 +57,23 @@ class Network(nn.Module):
         logits: Tensor = self(self.preprocess(images))
         return logits.float()
 
+    @torch.no_grad()
+    def start_at(self, logits: Tensor) -> None:
+        """Let the head give these logits, float [classes], whatever the image, as far as its weights are still small.
+
+        An ordinal head starts at their softmax.
+        """
+        self._last.start_at(logits)
+
+    @torch.no_grad()
+    def take_back(self, shift: Tensor) -> None:
+        """Subtract `shift`, float [classes], from all logits to come, those of the saved network included."""
+        self._last.take_back(shift)
+
     @property
-    def classifier(self) -> nn.Linear:
-        """The last, linear layer."""
+    def _last(self) -> Linear | CumulativeLink:
         last = self.head[-1]
-        assert isinstance(last, nn.Linear)
+        assert isinstance(last, Linear | CumulativeLink)
         return last
 
 
@@ -85,13 +101,3 @@ def read_spec(folder: Path) -> NetworkSpec:
     """The spec kept in a folder."""
     raw: dict[str, Any] = read_json(folder / SPEC)
     return NetworkSpec(**raw | {key: tuple(raw[key]) for key in ("mean", "std", "classes")})
-
-
-def _head(spec: NetworkSpec, features: int, seed: int) -> nn.Sequential:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        linear = nn.Linear(features, len(spec.classes))
-        nn.init.trunc_normal_(linear.weight, std=0.01)
-        nn.init.zeros_(linear.bias)
-    before = [nn.BatchNorm1d(features, affine=False)] if spec.head == "normalised_linear" else []
-    return nn.Sequential(*before, linear)

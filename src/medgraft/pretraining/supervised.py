@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from medgraft.artifacts import read_card
+from medgraft.data.dataset import dataset_card
 from medgraft.data.overlap import exposure
 from medgraft.networks.backbones import check_architecture, create_backbone
 from medgraft.networks.initialization import Origin
@@ -15,7 +15,7 @@ from medgraft.pretraining.method import Made, Method, MethodSettings, methods, n
 from medgraft.pretraining.weights import resolve_weights, weights_content
 from medgraft.seeds import derive
 from medgraft.store import Store
-from medgraft.training.data import training_data
+from medgraft.training.data import refuse_volumes, training_data
 from medgraft.training.fitting import Compute, fit
 from medgraft.training.pixels import open_pixels
 from medgraft.training.recipe import recipe
@@ -36,9 +36,11 @@ class SupervisedSettings(MethodSettings):
 
 
 def content(settings: SupervisedSettings) -> Mapping[str, str]:
-    """The source set's fingerprint; raises `UserError` when it is no dataset artifact."""
+    """The source set's fingerprint; raises `UserError` when it is no dataset artifact, or one of volumes."""
     check_architecture(settings.architecture)
-    found = {"dataset": str(read_card(Path(settings.dataset), "dataset")["fingerprint"])}
+    card = dataset_card(Path(settings.dataset))
+    refuse_volumes(card)
+    found = {"dataset": str(card["fingerprint"])}
     return found | (dict(weights_content(settings.architecture, settings.weights)) if settings.weights else {})
 
 
@@ -54,9 +56,9 @@ def make(settings: SupervisedSettings, store: Store, key: str) -> Made:
         start, mean, std = found.weights, found.mean or mean, found.std or std
     else:
         start = dict(create_backbone(settings.architecture, size, seed).state_dict())
-    spec = NetworkSpec(settings.architecture, size, mean, std, data.classes, "linear")
+    spec = NetworkSpec(settings.architecture, size, mean, std, data.classes, "linear", data.task)
     pixels = open_pixels(data.folder, size, compute.cache)
-    train = data.images(data.train, pixels)
+    train = data.images(data.fraction(1.0, seed), pixels)
     plan = recipe(settings.study, len(train.rows), settings.epochs, settings.learning_rate, settings.weight_decay, seed)
     fitted = fit(
         new_network(spec, start, seed),

@@ -5,6 +5,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from medgraft.evaluation.cautions import subgroup_cautions
+from medgraft.evaluation.checklists import checklists
+from medgraft.evaluation.checklists.facts import known
+from medgraft.evaluation.wording import unit, why_withheld
 from medgraft.networks.network import NetworkSpec
 from medgraft.registry.winner import Winner
 
@@ -13,6 +17,8 @@ NAMES = {
     "auprc": "AUPRC (average precision)",
     "f1": "F1",
     "balanced_accuracy": "balanced accuracy",
+    "quadratic_kappa": "quadratic-weighted kappa",
+    "mae": "mean absolute error (grades)",
     "sensitivity": "sensitivity at the target specificity's threshold",
     "specificity": "specificity at that threshold",
     "nll": "negative log-likelihood",
@@ -40,19 +46,24 @@ def model_card(
         "code": lambda text: f"`{text}`",
         "extract": lambda label, counts: counts[label],
     }
+    figures, origins = winner.figures, winner.candidate["origins"]
+    facts = known(winner.metrics, winner.dataset, winner.quality, winner.failures, origins, openings)
     return environment.get_template("model_card.md").render(
         model_name=model_name,
         task=winner.metrics["task"],
         metrics=winner.metrics,
         dataset=winner.dataset,
         candidate=winner.candidate,
-        figures=winner.figures,
-        test=winner.figures["test"],
-        calibration=winner.figures["calibration"],
+        figures=figures,
+        test=figures["test"],
+        calibration=figures["calibration"],
+        unit=unit(winner.metrics["unit"]),
+        cautions=subgroup_cautions(winner.metrics["subgroups"], figures["test"]["per_class"]),
+        checklists=checklists(facts),
         openings=openings,
         spec=spec,
         settings=_settings(winner.candidate["settings"]),
-        origins=winner.candidate["origins"],
+        origins=origins,
         fit=packaged_fit(winner.candidate["fits"]),
         warnings=warnings(winner),
         fingerprints=fingerprints,
@@ -75,7 +86,7 @@ def interval(figure: Mapping[str, Any]) -> str:
     if figure["estimate"] is None:
         return "undefined"
     if figure["low"] is None:
-        return f"{number(figure['estimate'])} (no interval: undefined in {figure['undefined_share']:.1%} of draws)"
+        return f"{number(figure['estimate'])} (interval withheld: {why_withheld(figure)})"
     return f"{number(figure['estimate'])} ({number(figure['low'])} to {number(figure['high'])})"
 
 

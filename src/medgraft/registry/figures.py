@@ -27,15 +27,23 @@ def flatten(value: object, prefix: str = "") -> dict[str, str]:
 def candidate_measurements(
     figures: Mapping[str, Any], metric: str, scored: Sequence[str], history: pl.DataFrame, cost: Mapping[str, Any]
 ) -> list[Measurement]:
-    """One candidate's numbers: `test/…`, `validation/…`, `difference/…`, `calibration/…`, `curve/…`, `fit/…`, `cost/…`.
+    """One candidate's numbers: `test/…`, `operating/…`, `validation/…`, `difference/…`, `calibration/…`, `curve/…`, …
 
-    Figures without a value, and those of classes that are not scored, are left out. `curve` is drawn over training
-    images, `fit` over optimiser steps.
+    Figures on test are of the evaluation's unit of prediction, which is among its run's params. Those without a value,
+    and those of classes that are not scored, are left out. `curve` is drawn over training images, `fit` over optimiser
+    steps.
     """
     found = [Measurement(key, figures[key]) for key in ("parameters", "macs", "size_bytes", "temperature")]
     found += headline(figures, metric)
-    for name, label in safe_names(scored).items():
-        found += _intervals(f"test/{name}", figures["test"]["per_class"][label])
+    names = safe_names(scored)
+    for name, label in names.items():
+        of_class = dict(figures["test"]["per_class"][label])
+        found += _numbers(f"test/{name}/calibration", of_class.pop("calibration"))
+        found += _intervals(f"test/{name}", of_class)
+    safe = {label: name for name, label in names.items()}
+    for point in figures["test"]["operating"]:
+        reached = {key: point[key] for key in ("threshold", "sensitivity", "specificity", "ppv", "npv", "prevalence")}
+        found += _intervals(f"operating/{point['target']}/{safe[point['class']]}", reached)
     if figures["difference"] is not None:
         found += _intervals("difference", figures["difference"])
     for when in ("before", "after"):

@@ -110,10 +110,15 @@ def _package(winner: Winner, release: Release, fingerprints: dict[str, str]) -> 
         "classes": metrics["classes"],
         "scored": metrics["scored"],
         "temperature": winner.figures["temperature"],
+        "unit": metrics["unit"]["of"],
+        "aggregate": metrics["unit"]["aggregate"],
         "decision_threshold": winner.figures["test"]["decision_threshold"],
-        "thresholds": winner.thresholds,
+        "decision_thresholds": winner.decision_thresholds,
+        "operating_thresholds": winner.operating_thresholds,
         "specificity_target": metrics["specificity_target"],
+        "sensitivity_target": metrics["sensitivity_target"],
         "max_pixels": release.max_pixels,
+        "white": winner.dataset["white"],
         "fingerprints": fingerprints,
     }
 

@@ -12,7 +12,8 @@ from medgraft.errors import UserError
 class Winner:
     """The chosen candidate, its data set and its evaluation.
 
-    `cards` are those of every candidate compared, by name; `metrics` and `ledger` are the evaluation's files.
+    `cards` are those of every candidate compared, by name; `quality` is the data set's quality report; `metrics`,
+    `failures` and `ledger` are the evaluation's files.
     """
 
     name: str
@@ -20,7 +21,9 @@ class Winner:
     cards: dict[str, Card]
     dataset: Card
     evaluation: Card
+    quality: dict[str, Any]
     metrics: dict[str, Any]
+    failures: dict[str, Any]
     ledger: dict[str, Any]
 
     @property
@@ -45,10 +48,21 @@ class Winner:
         }
 
     @property
-    def thresholds(self) -> dict[str, float]:
-        """The threshold of each scored class at the specificity asked for, chosen on validation."""
+    def operating_thresholds(self) -> dict[str, dict[str, float | None]]:
+        """Of each scored class at the `specificity` and at the `sensitivity` asked for, chosen on validation."""
+        points = self.figures["test"]["operating"]
+        return {
+            target: {point["class"]: point["threshold"] for point in points if point["target"] == target}
+            for target in ("specificity", "sensitivity")
+        }
+
+    @property
+    def decision_thresholds(self) -> dict[str, float | None] | None:
+        """Of each class of a multilabel task, chosen on validation (Youden); None for other tasks."""
+        if self.metrics["task"] != "multilabel":
+            return None
         per_class = self.figures["test"]["per_class"]
-        return {label: per_class[label]["threshold"] for label in self.metrics["scored"]}
+        return {label: per_class[label]["decision_threshold"] for label in self.metrics["classes"]}
 
 
 def read_winner(dataset: Path, candidates: Path, evaluation: Path) -> Winner:
@@ -61,8 +75,17 @@ def read_winner(dataset: Path, candidates: Path, evaluation: Path) -> Winner:
     for name, card in cards.items():
         require_made_from(evaluation, evaluation_card, candidates / name, card, "medgraft evaluate")
     winner: str = metrics["winner"]
-    ledger = read_json(evaluation / "ledger.json")
-    return Winner(winner, candidates / winner, cards, dataset_card, evaluation_card, metrics, ledger)
+    return Winner(
+        winner,
+        candidates / winner,
+        cards,
+        dataset_card,
+        evaluation_card,
+        quality=read_json(dataset / "quality.json"),
+        metrics=metrics,
+        failures=read_json(evaluation / "failures.json"),
+        ledger=read_json(evaluation / "ledger.json"),
+    )
 
 
 def require_made_from(made: Path, card: Card, source: Path, source_card: Card, remedy: str) -> None:

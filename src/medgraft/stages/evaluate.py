@@ -1,6 +1,6 @@
 """evaluate: all candidates of the plan → the choice on validation, then the sealed test, and the report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,21 @@ import polars as pl
 
 from medgraft.artifacts import Card, fingerprint, read_card, read_json, write_card, write_json
 from medgraft.code_version import code_version
-from medgraft.data.dataset import dataset_card, read_rows, read_sealed
+from medgraft.data.dataset import dataset_card, read_labels, read_rows, read_sealed
+from medgraft.data.labels import Label
 from medgraft.errors import UserError
-from medgraft.evaluation.choosing import Judge, Size, candidate_score, judge, readouts, validation_facts
+from medgraft.evaluation.choosing import Contender, Size, candidate_score, contender
 from medgraft.evaluation.cost import latency
+from medgraft.evaluation.failures import failures
+from medgraft.evaluation.gallery import write_gallery
+from medgraft.evaluation.judge import judge
 from medgraft.evaluation.ledger import record_opening
+from medgraft.evaluation.parts import Part, part, refuse_contradictions, refuse_unusable
 from medgraft.evaluation.plots import write_plots
+from medgraft.evaluation.record import metrics, predictions
 from medgraft.evaluation.report import write_report
-from medgraft.evaluation.results import Candidate, Part, part, read_candidate
-from medgraft.evaluation.selection import Selection, select
-from medgraft.evaluation.testing import Readouts, calibration, curve, difference, packaged, packaged_figures
+from medgraft.evaluation.results import Candidate, read_candidate
+from medgraft.evaluation.selection import select
 from medgraft.networks.cost import mac_count, parameter_count
 from medgraft.networks.network import WEIGHTS, load_network
 from medgraft.params import Evaluation
@@ -70,40 +75,56 @@ def _build(
     store: Store,
 ) -> None:
     card = dataset_card(dataset)
+    by = judge(card, settings)
     rows = read_rows(dataset, ["validation", "test"])
-    validation_rows = rows.filter((pl.col("split") == "validation") & pl.col("label").is_not_null())
-    validation = part(
-        "validation",
-        validation_rows,
-        dict(zip(validation_rows["image_id"], validation_rows["label"], strict=True)),
-    )
-    test_rows = rows.filter(pl.col("split") == "test")
-    unopened = part("test", test_rows, dict.fromkeys(test_rows["image_id"], 0))
-    found = [
-        read_candidate(folders / n, {"validation": validation, "test": unopened}, card["fingerprint"]) for n in names
-    ]
-    scored = [card["classes"].index(label) for label in card["scored"]]
-    by = judge(settings, card["task"] == "binary", scored, [validation, unopened])
-    read = {c.name: readouts(c, validation, by) for c in found}
-    sizes = {c.name: _size(c) for c in found}
-    scores = [candidate_score(c, validation, read[c.name], sizes[c.name], by) for c in found]
+    refuse_unusable(rows, by)
+    of_validation, of_test = (rows.filter(pl.col("split") == split) for split in ("validation", "test"))
+    validation = part("validation", of_validation, _labels(of_validation), by)
+    refuse_contradictions(validation)
+    image_ids = {"validation": validation.image_ids, "test": of_test["image_id"].to_list()}
+    found = [read_candidate(folders / name, image_ids, card["fingerprint"]) for name in names]
+    contenders = [contender(candidate, _size(candidate), validation) for candidate in found]
+    scores = [candidate_score(c, validation) for c in contenders]
     selection = select(scores)
     write_json(folder / "selection.json", asdict(selection))
     opening = record_opening(store, card["test_set"], print_)
     labels = read_sealed(sealed)
-    if sorted(labels) != unopened.image_ids:
+    if sorted(labels) != image_ids["test"]:
         raise UserError(f"{sealed} does not hold the labels of {dataset}'s test split; run `medgraft ingest` again")
-    test = part("test", test_rows, labels)
+    test = part("test", of_test, labels, by)
     write_json(folder / "ledger.json", asdict(opening))
-    on_validation = {score.name: validation_facts(score) for score in scores}
-    metrics = _metrics(card, settings, selection, found, on_validation, validation, test, read, by, sizes)
-    write_json(folder / "metrics.json", metrics)
-    _write_predictions(folder, found, [validation, test], read)
-    curves = {name: facts["curve"] for name, facts in metrics["candidates"].items()}
-    write_plots(folder / "plots", found, selection.winner, test, read, by, card["classes"], curves)
+    figures = metrics(card, selection, contenders, scores, validation, test)
+    write_json(folder / "metrics.json", figures)
+    predictions(contenders, [validation, test]).write_parquet(folder / "predictions.parquet")
+    winner = next(c for c in contenders if c.name == selection.winner)
+    _write_failures(folder, winner, test, dataset)
+    curves = {name: facts["curve"] for name, facts in figures["candidates"].items()}
+    readings = {c.name: c.read(test) for c in contenders}
+    write_plots(folder / "plots", readings, selection.winner, figures["reference"], curves)
     write_json(folder / "cost.json", {c.name: latency(load_network(c.folder)) for c in found})
-    write_card(folder, "evaluation", print_, made_from, winner=selection.winner, warnings=card["warnings"])
+    write_card(
+        folder,
+        "evaluation",
+        print_,
+        made_from,
+        winner=selection.winner,
+        warnings=figures["dataset"]["warnings"],
+    )
     _report(folder, dataset, [c.card for c in found])
+
+
+def _labels(rows: pl.DataFrame) -> dict[str, Label]:
+    labels = zip(rows["image_id"], read_labels(rows), strict=True)
+    return {image_id: label for image_id, label in labels if label is not None}
+
+
+def _write_failures(folder: Path, winner: Contender, test: Part, dataset: Path) -> None:
+    reading, settings = winner.read(test), test.by.settings
+    found = failures(reading)
+    write_json(folder / "failures.json", found.facts(settings.unit, settings.aggregate))
+    network = load_network(winner.candidate.folder)
+    cases = [*found.mistakes, *found.correct]
+    write_gallery(folder / "gallery", cases, dataset, network, reading.readout.temperature)
 
 
 def _refresh_ledger(
@@ -126,6 +147,7 @@ def _report(folder: Path, dataset: Path, candidates: Sequence[Card]) -> None:
     card = dataset_card(dataset)
     write_report(
         folder,
+        dataset=dataset,
         quality=read_json(dataset / "quality.json"),
         dataset_card=card,
         cost=read_json(folder / "cost.json"),
@@ -135,73 +157,9 @@ def _report(folder: Path, dataset: Path, candidates: Sequence[Card]) -> None:
     )
 
 
-def _metrics(
-    card: Mapping[str, Any],
-    settings: Evaluation,
-    selection: Selection,
-    found: Sequence[Candidate],
-    on_validation: Mapping[str, dict[str, Any]],
-    validation: Part,
-    test: Part,
-    read: Mapping[str, Readouts],
-    by: Judge,
-    sizes: Mapping[str, Size],
-) -> dict[str, Any]:
-    reference = next(c for c in found if c.name == (settings.reference or found[0].name))
-    candidates = {}
-    for c in found:
-        candidates[c.name] = {
-            "strategy": c.card["strategy"],
-            "initializations": list(c.card["initializations"]),
-            **asdict(sizes[c.name]),
-            "temperature": read[c.name][packaged(c)].temperature,
-            "warnings": c.card["warnings"],
-            "validation": on_validation[c.name],
-            "test": packaged_figures(c, test, read[c.name], by, card["classes"]),
-            "difference": None if c is reference else difference(c, reference, test, read, by),
-            "calibration": calibration(c, test, read[c.name]),
-            "curve": curve(c, test, validation, read[c.name], by),
-        }
-    return {
-        "task": card["task"],
-        "classes": card["classes"],
-        "scored": card["scored"],
-        "unscored": card["unscored"],
-        "metric": settings.metric,
-        "reference": reference.name,
-        "draws": settings.draws,
-        "level": 0.95,
-        "specificity_target": settings.specificity,
-        "dataset": {key: card[key] for key in ("name", "fingerprint", "test_set", "splits", "warnings")},
-        "winner": selection.winner,
-        "best_on_validation": selection.best,
-        "candidates": candidates,
-    }
-
-
 def _size(candidate: Candidate) -> Size:
     network = load_network(candidate.folder)
     return Size(parameter_count(network), mac_count(network), (candidate.folder / WEIGHTS).stat().st_size)
-
-
-def _write_predictions(
-    folder: Path, found: Sequence[Candidate], parts: Sequence[Part], read: Mapping[str, Readouts]
-) -> None:
-    frames = [
-        pl.DataFrame(
-            {
-                "candidate": [c.name] * len(p.labels),
-                "split": [p.name] * len(p.labels),
-                "image_id": p.image_ids,
-                "group_id": p.group_ids,
-                "label": p.labels,
-                "probabilities": read[c.name][packaged(c)].probabilities(c.logits[p.name][packaged(c)]).tolist(),
-            }
-        )
-        for c in found
-        for p in parts
-    ]
-    pl.concat(frames).write_parquet(folder / "predictions.parquet")
 
 
 def _provenance(card: Card, candidates: Sequence[Card], evaluation: Card) -> list[dict[str, Any]]:

@@ -13,10 +13,11 @@ from medgraft.data.readers import readers
 from medgraft.errors import UserError, raise_all
 from medgraft.networks.backbones import create_backbone
 from medgraft.networks.network import Network, NetworkSpec
-from medgraft.params import Params
+from medgraft.params import Params, Task
 from medgraft.pretraining.method import native_input
 from medgraft.registry.server import connect
 from medgraft.stages.resolution import Resolved
+from medgraft.training.losses import training_loss
 from medgraft.training.recipe import recipe
 
 FREE_BYTES = 2_000_000_000
@@ -69,23 +70,25 @@ def estimates(resolved: Resolved, rows: int) -> list[Estimate]:
         size = first["image_size"] or native_input(architecture)[0]
         key = (architecture, size, settings.trains_backbone)
         if key not in measured:
-            measured[key] = _step_seconds(*key, study.batch_size)
+            measured[key] = _step_seconds(*key, study.batch_size, params.dataset.task, tuple(params.dataset.classes))
         steps = [recipe(study, max(1, round(train * f)), settings.passes, 1.0, 0.0, 0).steps for f in study.fractions]
         total = sum(steps) * len(study.seeds) * measured[key]
         found.append(Estimate(name, len(steps) * len(study.seeds), total, study.chunk_steps * measured[key]))
     return found
 
 
-def _step_seconds(architecture: str, size: int, trains_backbone: bool, batch: int) -> float:
-    classes = ("a", "b")
-    spec = NetworkSpec(architecture, size, (0.5,) * 3, (0.5,) * 3, classes, "linear")
+def _step_seconds(
+    architecture: str, size: int, trains_backbone: bool, batch: int, task: Task, classes: tuple[str, ...]
+) -> float:
+    spec = NetworkSpec(architecture, size, (0.5,) * 3, (0.5,) * 3, classes, "linear", task)
     network = Network(spec, create_backbone(architecture, size), seed=0).train()
     network.backbone.requires_grad_(trains_backbone)
-    images, labels = torch.zeros(batch, 3, size, size), torch.zeros(batch, dtype=torch.long)
+    images, weights = torch.zeros(batch, 3, size, size), torch.ones(2, len(classes))
+    labels = torch.zeros(batch, len(classes)) if task == "multilabel" else torch.zeros(batch, dtype=torch.long)
     spent = []
     for _ in range(3):
         began = time.perf_counter()
-        torch.nn.functional.cross_entropy(network(images), labels).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+        training_loss(network(images), labels, weights).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
         spent.append(time.perf_counter() - began)
     return min(spent[1:])
 

@@ -1,6 +1,6 @@
 """promote: the registered challenger becomes champion, if the gate of params.yaml lets it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from medgraft.artifacts import Card, read_card, read_json
-from medgraft.data.dataset import patients, read_rows
+from medgraft.data.dataset import patients, read_labels, read_rows
 from medgraft.errors import UserError, raise_all
 from medgraft.evaluation.arrays import Floats
-from medgraft.evaluation.figures import macro_figure
+from medgraft.evaluation.figures import macro_values
 from medgraft.evaluation.gate import promotion_gate
-from medgraft.evaluation.readout import Readout
-from medgraft.evaluation.uncertainty import cluster_weights, lower_one_sided
-from medgraft.params import Registration
+from medgraft.evaluation.judge import judge
+from medgraft.evaluation.parts import part
+from medgraft.evaluation.readout import fixed_readout, reading
+from medgraft.evaluation.uncertainty import Difference
+from medgraft.params import Evaluation, Registration
 from medgraft.registry.prediction import predict_dataset
 from medgraft.registry.promotion import (
     Champion,
@@ -99,6 +100,7 @@ def _gate(
     if champion is not None:
         test = read_rows(dataset, ["test"])
         against = incomparable(champion, card, metrics["classes"], patients(dataset, ["test"]), set(test["image_id"]))
+        against += _of_another_task(champion, metrics) if not champion.foreign else []
         if not against:
             difference = _difference(metrics, dataset, evaluation, champion)
     gate = promotion_gate(lower, settings.gate.minimum, difference, settings.gate.margin)
@@ -106,30 +108,52 @@ def _gate(
     reasons = [f"{metric} on test: lower bound of the 95 % interval {lower:.4f}, minimum {settings.gate.minimum:.4f}"]
     if champion is None or difference is None:
         return [*reasons, "there was no champion"]
-    worst = lower_one_sided(difference)
     return [
         *reasons,
         f"{metric} minus that of version {champion.version} on the same patients: one-sided 95 % lower bound "
-        f"{worst:.4f}, margin {settings.gate.margin:.4f}",
+        f"{difference.lower_one_sided:.4f}, margin {settings.gate.margin:.4f}",
     ]
 
 
-def _difference(metrics: dict[str, Any], dataset: Path, evaluation: Path, champion: Champion) -> Floats:
-    """Draws of challenger − champion [draws]: both scored on the same resampled patients of the test split."""
-    rows = pl.read_parquet(evaluation / "predictions.parquet")
-    rows = rows.filter(pl.col("candidate") == metrics["winner"], pl.col("split") == "test")
+def _of_another_task(champion: Champion, metrics: dict[str, Any]) -> list[str]:
+    theirs = champion.package["task"]
+    if theirs == metrics["task"]:
+        return []
+    return [f"the champion (version {champion.version}) is of a {theirs} task, this one of a {metrics['task']} task"]
+
+
+def _difference(metrics: dict[str, Any], dataset: Path, evaluation: Path, champion: Champion) -> Difference:
+    """Challenger − champion in the metric: both scored on the same units and resampled patients of the test split."""
+    stored = pl.read_parquet(evaluation / "predictions.parquet")
+    stored = stored.filter(pl.col("candidate") == metrics["winner"], pl.col("split") == "test")
+    labels = {i: label for i, label in zip(stored["image_id"], read_labels(stored), strict=True) if label is not None}
+    unit, seed = metrics["unit"], derive("promotion", metrics["dataset"]["test_set"])
+    settings = Evaluation(unit=unit["of"], aggregate=unit["aggregate"], draws=metrics["draws"], seed=seed)
+    test = part("test", read_rows(dataset, ["test"]), labels, judge(metrics, settings))
+    own = dict(zip(stored["image_id"], stored["probabilities"].to_list(), strict=True))
     theirs = predict_dataset(champion.load(), dataset, ["test"])
-    groups = np.unique(rows["group_id"].to_numpy(), return_inverse=True)[1]
-    weights = cluster_weights(groups, metrics["draws"], derive("promotion", metrics["dataset"]["test_set"]))
-    scored = [metrics["classes"].index(label) for label in metrics["scored"]]
 
-    def score(probabilities: Sequence[NDArray[np.float64]], decision: float | None) -> Floats:
-        p = np.asarray(probabilities, dtype=np.float32).astype(np.float64)  # as served, both: rounding makes ties
-        unused = np.full(p.shape[1], np.nan)  # thresholds at a specificity: no metric one can choose by needs them
-        readout = Readout(temperature=1.0, thresholds=unused, decision=decision)
-        return macro_figure(metrics["metric"], rows["label"].to_numpy(), p, readout, weights, scored)
+    def values(probabilities: Mapping[str, Any], decision: Mapping[str, float | None]) -> Floats:
+        # As served, both: rounding makes ties.
+        p = np.asarray([probabilities[i] for i in test.image_ids], dtype=np.float32).astype(np.float64)
+        # Thresholds at a target: no metric one can choose by needs them.
+        readout = fixed_readout(metrics["task"], metrics["classes"], {}, {}, decision)
+        return macro_values(metrics["metric"], reading(test, readout, p))
 
-    own = metrics["candidates"][metrics["winner"]]["test"]["decision_threshold"]
-    return score(rows["probabilities"].to_list(), own) - score(
-        [theirs[image_id] for image_id in rows["image_id"]], champion.package["decision_threshold"]
+    return test.sampling.difference(
+        values(own, _own_decision(metrics)) - values(theirs, _champions_decision(champion, metrics))
     )
+
+
+def _own_decision(metrics: dict[str, Any]) -> dict[str, float | None]:
+    test = metrics["candidates"][metrics["winner"]]["test"]
+    if metrics["task"] == "binary":
+        return {metrics["classes"][1]: test["decision_threshold"]}
+    return {label: facts["decision_threshold"] for label, facts in test["per_class"].items()}
+
+
+def _champions_decision(champion: Champion, metrics: dict[str, Any]) -> dict[str, float | None]:
+    if metrics["task"] == "binary":
+        return {metrics["classes"][1]: champion.package["decision_threshold"]}
+    stored: dict[str, float | None] = champion.package["decision_thresholds"] if metrics["task"] == "multilabel" else {}
+    return stored

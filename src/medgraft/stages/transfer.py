@@ -29,7 +29,8 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
     """Fit the candidate `name`; returns how the artifact came about.
 
     Finished runs and checkpoints are kept in the store, so that a killed call goes on where it was. Raises
-    `UserError` when an initialization has seen patients of validation or test, or a fraction misses a class.
+    `UserError` when the dataset holds volumes, an initialization has seen patients of validation or test, or a fraction
+    misses a class.
     """
     item = read_item(plan, "transfer", name)
     strategy = strategies.get(item["settings"]["strategy"])
@@ -99,7 +100,7 @@ def _run(
         pixels = open_pixels(data.folder, size, compute.cache)
         return data.images(rows, pixels), data.images(data.validation, pixels)
 
-    return Run(sources, data.classes, study, seed, images, title, store, key, compute)
+    return Run(sources, data.classes, data.task, study, seed, images, title, store, key, compute)
 
 
 def _facts(fraction: float, seed: int, rows: pl.DataFrame, fitted: Fitted) -> dict[str, Any]:

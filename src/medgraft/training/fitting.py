@@ -23,9 +23,10 @@ from medgraft.networks.network import Network, load_network, save_network
 from medgraft.store import Store
 from medgraft.training.callbacks import Progress, SaveChunk
 from medgraft.training.checkpoints import Checkpoints
+from medgraft.training.losses import class_weights, starting_logits
 from medgraft.training.module import Classifier
 from medgraft.training.recipe import Recipe
-from medgraft.training.stream import Batch, ChunkSampler, Images, class_weights, training_loader
+from medgraft.training.stream import Batch, ChunkSampler, Images, training_loader
 
 VALIDATION_BATCH = 128
 
@@ -94,10 +95,8 @@ def _train(
     compute: Compute,
 ) -> Fitted:
     classes = len(network.spec.classes)
-    weights = class_weights(train.labels, classes) if recipe.imbalance == "weighted" else torch.ones(classes)
-    if recipe.imbalance == "none":  # a weighted loss sees balanced classes; a plain one starts at their frequencies
-        with torch.no_grad():
-            network.classifier.bias.copy_(-class_weights(train.labels, classes).log())
+    weights = class_weights(train.labels, classes, recipe.imbalance)
+    network.start_at(starting_logits(train.labels, classes, weights))
 
     def chunk_loader(chunk: int) -> DataLoader[Batch]:
         start = chunk * recipe.chunk_steps

@@ -6,24 +6,23 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from medgraft.data.augmentation import augment
 from medgraft.errors import UserError
 from medgraft.networks.network import Network
 from medgraft.seeds import derive
+from medgraft.training.losses import prior_shift, total_loss, training_loss
 from medgraft.training.recipe import Recipe
 from medgraft.training.stream import Batch
 
 
 class Classifier(pl.LightningModule):
-    """Cross-entropy on a `Network`.
+    """The loss of its task on a `Network`.
 
-    `class_weights` float32 [classes] weight the loss; what they shift in the learned prior is taken back by
-    subtracting their logarithm from the logits (Elkan 2001; Menon et al., arXiv 2007.07314, section 4.2).
-    Modules in `frozen` keep their parameters and stay in evaluation mode, BatchNorm statistics included.
-    `chunk_loader` gives the batches of a chunk by its number.
+    `class_weights` float32 [2, classes], of absent and present classes, weight the loss; what they shift in the
+    learned prior is taken back. Modules in `frozen` keep their parameters and stay in evaluation mode, BatchNorm
+    statistics included. `chunk_loader` gives the batches of a chunk by its number.
     """
 
     class_weights: Tensor
@@ -76,9 +75,7 @@ class Classifier(pl.LightningModule):
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(derive("forward", self.recipe.seed, self.global_step))
             logits = self.network(self.network.preprocess.normalise(views))
-        # Not `weight=`: that divides by the weights of the batch, so that a batch without the rare class would count
-        # as much as one with it, and the prior that is learned would not be the one taken back later.
-        loss = (functional.cross_entropy(logits, labels, reduction="none") * self.class_weights[labels]).mean()
+        loss = training_loss(logits, labels, self.class_weights)
         self._train_losses.append(loss.detach())
         return loss
 
@@ -86,8 +83,7 @@ class Classifier(pl.LightningModule):
         """Adds up the loss of the model as it would be packaged, unweighted, its prior corrected."""
         images, labels = batch
         raw: Tensor = self.network(self.network.preprocess.normalise(images))
-        logits = raw.float() - self.class_weights.log()
-        self._validation.append((functional.cross_entropy(logits, labels, reduction="sum"), len(labels)))
+        self._validation.append(total_loss(raw.float() - prior_shift(self.class_weights), labels))
 
     def on_validation_epoch_end(self) -> None:
         """Keep the state when its validation loss is the lowest so far."""
@@ -124,9 +120,8 @@ class Classifier(pl.LightningModule):
         self.history = checkpoint["history"]
 
     def packaged(self) -> Network:
-        """The network in its best state, the prior correction folded into the last layer's bias."""
+        """The network in its best state, the prior correction folded into its head."""
         self.network.load_state_dict(self.best_state)
         self.network.cpu().eval().requires_grad_(True)
-        with torch.no_grad():
-            self.network.classifier.bias.sub_(self.class_weights.cpu().log())
+        self.network.take_back(prior_shift(self.class_weights.cpu()))
         return self.network

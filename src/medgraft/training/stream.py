@@ -1,6 +1,6 @@
 """Training batches as a pure function of (seed, step): what makes resuming exact without saving any RNG state."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,16 +12,19 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from medgraft.seeds import derive
 
 Key = tuple[int, list[int]]  # step, indices of its images
-Batch = tuple[Tensor, Tensor]  # uint8 [B, C, S, S], int64 [B]
+Batch = tuple[Tensor, Tensor]  # uint8 [B, C, S, S], int64 [B] or float32 [B, classes]
 
 
 @dataclass(frozen=True)
 class Images:
-    """What one run trains on: uint8 [n, C, S, S] of the whole store, the rows used, and their labels int64."""
+    """What one run trains on: uint8 [n, C, S, S] of the whole store, the rows used, and their labels.
+
+    Labels are int64 [n], the index of the class; for multilabel float32 [n, classes]: 1, 0 or NaN (unknown).
+    """
 
     pixels: NDArray[np.uint8]
     rows: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | NDArray[np.float32]
 
 
 class Batches(Dataset[Batch]):
@@ -72,9 +75,3 @@ def training_loader(images: Images, sampler: ChunkSampler, workers: int) -> Data
     """A loader of one chunk; the same batches whatever the number of workers."""
     pin = torch.cuda.is_available()
     return DataLoader(Batches(images), batch_size=None, sampler=sampler, num_workers=workers, pin_memory=pin)
-
-
-def class_weights(labels: Sequence[int] | NDArray[np.int64], classes: int) -> Tensor:
-    """Inverse class frequencies, scaled so that their mean over the images is one; float32 [classes]."""
-    counts = np.bincount(np.asarray(labels), minlength=classes).astype(np.float64)
-    return torch.tensor(counts.sum() / (classes * counts), dtype=torch.float32)

@@ -5,15 +5,16 @@ A *run* is one label fraction and one seed of a candidate; a strategy never sees
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 from torch import nn
 
 from medgraft.catalog import Catalog
+from medgraft.networks.heads import Kind
 from medgraft.networks.initialization import Initialization
 from medgraft.networks.network import Network, NetworkSpec, new_network
-from medgraft.params import Settings, Study
+from medgraft.params import Settings, Study, Task
 from medgraft.seeds import derive
 from medgraft.store import Store
 from medgraft.training.fitting import Compute, Fitted, fit
@@ -70,6 +71,7 @@ class Run:
 
     initializations: Mapping[str, Initialization]
     classes: tuple[str, ...]
+    task: Task
     study: Study
     seed: int
     images: Callable[[int], tuple[Images, Images]]
@@ -78,11 +80,13 @@ class Run:
     key: str
     compute: Compute
 
-    def network(self, name: str, head: Literal["linear", "normalised_linear"]) -> Network:
+    def network(self, name: str, head: Kind) -> Network:
         """A network that starts from the initialization of that name, its head drawn from the run's seed."""
         source = self.initializations[name]
         origin = source.origin
-        spec = NetworkSpec(origin.architecture, origin.image_size, origin.mean, origin.std, self.classes, head)
+        spec = NetworkSpec(
+            origin.architecture, origin.image_size, origin.mean, origin.std, self.classes, head, self.task
+        )
         return new_network(spec, source.weights, derive("head", self.seed))
 
     def fit(self, network: Network, settings: OneSource, frozen: Sequence[nn.Module] = ()) -> Fitted:

@@ -60,7 +60,8 @@ class Maker:
         """An image of noise."""
         channels = len(Image.new(mode, (1, 1)).getbands())
         shape = (height, width, channels) if channels > 1 else (height, width)
-        return Image.fromarray(self.numbers.integers(0, 256, shape, dtype=np.uint8), None if channels in (1, 3) else mode)
+        pixels = self.numbers.integers(0, 256, shape, dtype=np.uint8)
+        return Image.fromarray(pixels, None if channels in (1, 3) else mode)
 
     def encoded(self, kind: str, mode: str = "RGB", **options: Any) -> bytes:  # noqa: ANN401  (of Pillow)
         """An image of noise as a file."""
@@ -83,7 +84,7 @@ def rasters(seed: int) -> Iterator[Hostile]:
     kinds = (truncated, flipped, nothing, noise, bombs, sizes, frames, extensions, numbers, others, modes, riders)
     for kind in kinds:
         for number, item in enumerate(kind(Maker(seed))):
-            yield Hostile(f"{kind.__name__}_{number:03d}_{item.name}", item.content, item.outcomes)
+            yield Hostile(f"{kind.__name__}_{number:03d}.{item.name}", item.content, item.outcomes)
 
 
 def truncated(make: Maker) -> Iterator[Hostile]:
@@ -161,8 +162,8 @@ def bombs(make: Maker) -> Iterator[Hostile]:
         head = {b"zTXt": b"a\0\0", b"iTXt": b"a\0\1\0\0\0", b"iCCP": b"a\0\0"}[chunk]
         content = head + zlib.compress(bytes(10**8), 9)
         yield one("png", png(4, 4, 8, 0, make.bytes(20).replace(b"\5", b"\0"), (chunk, content)), ACCEPTED, *DAMAGE)
-    yield one("png", saved(Image.new("1", (9000, 9000)), "PNG"), ACCEPTED)
-    yield one("tif", _huge_tiles(), *DAMAGE)
+    yield one("png", saved(Image.new("1", (4000, 4000)), "PNG"), ACCEPTED)
+    yield one("tif", _huge_tiles(), TOO_LARGE)
 
 
 def _wide_jpeg(make: Maker) -> bytes:
@@ -201,10 +202,9 @@ def _wide_webp(make: Maker) -> bytes:
 
 
 def _huge_tiles() -> bytes:
-    """A TIFF of 16 x 16 pixels in one tile of 40,000 x 40,000, a gigabyte and a half of zeros that deflate well."""
-    deflater = zlib.compressobj(9)
-    data = b"".join(deflater.compress(bytes(40_000)) for _ in range(40_000)) + deflater.flush()
-    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: 40_000, 323: 40_000, 324: 0, 325: len(data)}
+    """A TIFF of 16 x 16 pixels in one tile of 10,240 x 10,240, which deflates to a tenth of a megabyte."""
+    data = zlib.compress(bytes(10_240**2), 9)
+    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: 10_240, 323: 10_240, 324: 0, 325: len(data)}
     start = 8 + 2 + 12 * len(tags) + 4
     tags[324] = start
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))

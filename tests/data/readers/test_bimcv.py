@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from tests.data import layouts
 
 from medgraft.data.images import ImageFile
+from medgraft.data.mids import MidsImage
 from medgraft.data.readers import Record
 from medgraft.data.readers.bimcv import BimcvSettings, read
 from medgraft.errors import UserError
@@ -33,7 +34,7 @@ def test_an_image_is_a_record(source: Path) -> None:
     assert len(records) == 12
     assert records[1] == Record(
         reference="file 2",
-        content=ImageFile(source / "sub-S03000/ses-E06000/mod-rx/sub-S03000_ses-E06000_run-1_bp-chest_vp-pa_dx.png"),
+        content=MidsImage(source / "sub-S03000/ses-E06000/mod-rx/sub-S03000_ses-E06000_run-1_bp-chest_vp-pa_dx.png"),
         labels={"COVID": 1, "pneumonia": 1},
         group="sub-S03000",
         study="sub-S03000/ses-E06000",
@@ -84,6 +85,14 @@ def test_both_sets_side_by_side(tmp_path: Path) -> None:
     assert [record.label for record in records] == ["positive"] * 8 + ["negative"] * 12
     assert {(record.labels, record.problem) for record in records} == {(None, None)}
     assert records[0].group == records[8].group
+
+
+def test_images_are_shown_as_their_headers_say(source: Path) -> None:
+    records = _read(source, findings=FINDINGS)
+    assert {record.content.load(10_000).array.dtype.name for record in records if record.content} == {"uint8"}
+    as_it_is = _read(source, findings=FINDINGS, rendering="none")[0].content
+    assert isinstance(as_it_is, ImageFile)
+    assert as_it_is.load(10_000).array.dtype.name == "uint16"
 
 
 def test_without_participants(source: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.data import layouts
 
 from medgraft.data.images import ImageFile
+from medgraft.data.mids import MidsImage
 from medgraft.data.readers import (
     ReaderSettings,
     Record,
@@ -117,7 +118,7 @@ def _records(case: Case, source: Path, content: bytes) -> list[Record] | None:
         return None
     for record in records:
         assert (record.content is None) <= (record.problem is not None)
-        if isinstance(record.content, ImageFile | NiftiFile):
+        if isinstance(record.content, ImageFile | MidsImage | NiftiFile):
             assert record.content.path.resolve().is_relative_to(source)
     return records
 

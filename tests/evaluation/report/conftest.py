@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.evaluation.report.evaluations import FIVE, make_evaluation
+from tests.evaluation.report.cohorts import FINDINGS, FIVE, GRADES
+from tests.evaluation.report.evaluations import make_evaluation
 from tests.evaluation.report.sources import Result
 
 from medgraft.artifacts import read_json
@@ -13,7 +14,7 @@ from medgraft.evaluation.report import write_report
 
 @pytest.fixture(scope="session")
 def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Result]:
-    """Make an evaluation and its report: {"folder", "arguments", "metrics", "selection", "html"}."""
+    """Make an evaluation and its report: {"folder", "arguments", "metrics", "selection", "failures", "html"}."""
 
     def make(**options: Any) -> Result:  # noqa: ANN401
         folder = tmp_path_factory.mktemp("evaluation")
@@ -24,6 +25,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Result]:
             "arguments": arguments,
             "metrics": read_json(folder / "metrics.json"),
             "selection": read_json(folder / "selection.json"),
+            "failures": read_json(folder / "failures.json"),
             "html": (folder / "report.html").read_text("utf-8"),
         }
 
@@ -39,10 +41,23 @@ def binary(build: Callable[..., Result]) -> Result:
 @pytest.fixture(scope="session")
 def five(build: Callable[..., Result]) -> Result:
     """Five classes, one of them not scored, one with withheld intervals."""
-    return build(classes=FIVE, rare="actinic keratosis")
+    return build(task="multiclass", classes=FIVE, rare="actinic keratosis")
 
 
 @pytest.fixture(scope="session")
 def single(build: Callable[..., Result]) -> Result:
-    """One seed, all labels only."""
-    return build(fractions=(1.0,), seeds=(0,))
+    """One seed, all labels only, no subgroups."""
+    return build(fractions=(1.0,), seeds=(0,), subgroups={})
+
+
+@pytest.fixture(scope="session")
+def ordinal(build: Callable[..., Result]) -> Result:
+    """Five grades, one prediction a patient."""
+    unit = {"of": "group", "aggregate": "mean"}
+    return build(task="ordinal", classes=GRADES, unit=unit, fractions=(1.0,), seeds=(0, 1))
+
+
+@pytest.fixture(scope="session")
+def multilabel(build: Callable[..., Result]) -> Result:
+    """Six findings, one of them not scored, some unknown; one prediction a study."""
+    return build(task="multilabel", classes=FINDINGS, unit={"of": "study", "aggregate": "max"}, seeds=(0,))

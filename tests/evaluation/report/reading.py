@@ -4,12 +4,15 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = {"meta", "wbr", "br"}
+VOID = {"meta", "wbr", "br", "img"}
 
 
 @dataclass
 class Page(HTMLParser):
-    """Parsed on creation. `tables`: rows of cells by the name of their region; `text`: all that is visible."""
+    """Parsed on creation. `tables`: rows of cells by the name of their region; `text`: all that is visible.
+
+    Cells that are hidden from screen readers are not among them: charts of the numbers beside them.
+    """
 
     html: str
     elements: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
@@ -37,7 +40,7 @@ class Page(HTMLParser):
             self.tables[self._region] = []
         elif tag == "tr":
             self.tables[self._region].append([])
-        elif tag in ("td", "th"):
+        elif tag in ("td", "th") and attributes.get("aria-hidden") != "true":
             self.tables[self._region][-1].append("")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -120,6 +120,8 @@ def _curve(gray: Gray, window: Asked | None) -> tuple[Curve, list[str]]:
         function = {"LINEAR": linear, "LINEAR_EXACT": linear_exact, "SIGMOID": sigmoid}[gray.function]
         (centre, width) = gray.window
         return lambda values: function(modality(values), centre, width), [*changes, "window of the file"]
+    if gray.hounsfield:  # from air to metal in 256 grays: nothing of a body would be left
+        raise BadImageError("no window for Hounsfield units")
     low, high = _full_range(gray, modality)
     full = [] if gray.stored_range == (0, 255) and not changes else [f"full range of {gray.bits} bits"]
     return lambda values: (modality(values) - low) * (255 / (high - low)), [*changes, *full]

@@ -185,14 +185,16 @@ def _bits(dataset: Dataset) -> tuple[int, int, bool]:
 
 
 def _check_length(stream: BufferedReader, header: Header, length: int) -> None:
-    """Raise `BadImageError` unless the uncompressed pixels of all frames are there, and not a frame more."""
-    halved = header.photometric == "YBR_FULL_422"  # two pixels share their colours
-    frame = header.rows * header.columns * (2 if halved else header.samples) * header.allocated / 8
+    """Raise `BadImageError` unless the uncompressed pixels of all frames are there, and nothing more.
+
+    More than a byte that makes the length even would be legal nowhere, and tells that rows or columns may be wrong.
+    """
+    samples = 2 if header.photometric == "YBR_FULL_422" else header.samples  # two pixels share their colours
+    expected = ceil(header.rows * header.columns * samples * header.allocated * header.frames / 8)
     there = os.fstat(stream.fileno()).st_size - header.start
-    expected = ceil(frame * header.frames)
     if there < expected or (length != ENDLESS and there < length):
         raise BadImageError("truncated or damaged (pixel data)")
-    if not expected <= length < expected + max(frame / 2 if halved else frame, 2):
+    if length not in (expected, expected + expected % 2):
         raise BadImageError("wrong length of the pixel data")
 
 

@@ -4,10 +4,12 @@ Layout as downloaded (https://bimcv.cipf.es/bimcv-projects/bimcv-covid19/, arXiv
 for each archive: `sub-S03542/ses-E07201/mod-rx/…_vp-pa_dx.png`, `derivatives/labels/labels_covid19_posi.tsv` (or
 `labels_covid_posi.tsv`, `Labels_covid_123.tsv`, `labels_SARS-cov-2_nega.tsv`, `Labels_covid_NEG_JAN21.tsv`:
 PatientID, ReportID, Report, Labels, …) and `participants.tsv` (participant, modality_dicom, age, gender, …). Columns,
-names and the way of writing lists were confirmed in public loaders; they were not seen in a file of the publisher's.
+names and the two ways of writing lists were confirmed in loaders (suinleelab/cxr_covid and
+rilshok/BIMCV-COVID-19-interface on GitHub), not in a file of the publisher's.
 
 **A record is an image**, for the table has a row a report, with no path: reports of CT alone are no records, and an
-image without a report is unlabelled. CT volumes (`.nii.gz`) are left alone.
+image without a report is unlabelled. CT volumes (`.nii.gz`) are left alone. The PNGs hold the values of DICOM files,
+which `rendering` makes gray values of.
 
 **Labels** are lists as Python writes them, in the first release with tabs between the items: a Python parser would
 read `['pneumonia' \\t 'normal']` as the one word "pneumonianormal", so they are taken apart here. `findings` says
@@ -21,9 +23,11 @@ folder: the positive or negative set.
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from medgraft.data.mids import MidsImage
 from medgraft.data.readers.bimcv_reports import Session, check_terms, read_reports, truths_of_report
 from medgraft.data.readers.files import folders_of, inside, located
 from medgraft.data.readers.multilabel import MultilabelSettings
@@ -52,6 +56,10 @@ class BimcvSettings(MultilabelSettings):
         None,
         validate_default=True,
         description="Instead of `findings`, a folder a class: `{negative: bimcv-, positive: bimcv+}`.",
+    )
+    rendering: Literal["header", "none"] = Field(
+        "header",
+        description="Gray values as the JSON file beside an image says, or as in the PNG, for copies rendered before.",
     )
 
     @field_validator("arms")
@@ -91,6 +99,8 @@ def read(source: Path, settings: BimcvSettings) -> Iterator[Record]:
     people = _people(source)
     for number, path in enumerate(sorted(path for f in folders for path in f.glob("*.png")), start=1):
         content, problem = located(inside(source, path.relative_to(source).as_posix()))
+        if content is not None and settings.rendering == "header":
+            content = MidsImage(path)
         session = Session(*path.parts[-4:-2])
         labels, unreadable = truths_of_report(reports.get(session, set()), findings, settings.uncertain, settings.blank)
         label, several = _exclusive(labels or {}, settings.otherwise)

@@ -4,15 +4,15 @@ Layout as downloaded (https://stanfordmlgroup.github.io/competitions/chexpert/, 
 `valid.csv` beside `train/` and `valid/`, with Path
 (`CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg`; the first folder is where the archive was packed,
 and does not count), Sex, Age, Frontal/Lateral, AP/PA, and a column an observation: 1, 0, -1 (uncertain) or blank (not
-mentioned). Header and rows were confirmed in public code that quotes them.
+mentioned). Header and rows were confirmed in public tests and READMEs that quote them.
 
 `uncertain` is U-Ignore (`unknown`), U-Ones or U-Zeros of the paper (https://arxiv.org/abs/1901.07031).
 
-**No Finding** is 1 where the labeller found no pathology positive or uncertain, and blank, never 0, elsewhere. It is
-no class here: as one, it would have no negatives, and it says nothing that the pathologies do not. But it says that
-blank pathologies of its row are absent rather than unknown, and so they are read, whatever `blank` is; an image of
-which nothing else is known would be lost otherwise. Support Devices is no pathology: it stays as it is. A row with No
-Finding and a pathology contradicts itself, and is quarantined.
+**No Finding** is 1 where the labeller found no pathology positive or uncertain, and in train.csv blank, not 0,
+elsewhere. It is no class here: as one, it would have no negatives, and it says nothing that the pathologies do not.
+But it says that blank pathologies of its row are absent rather than unknown, and so they are read, whatever `blank`
+is; an image of which nothing else is known would be lost otherwise. Support Devices is no pathology: it stays as it
+is. A row with No Finding and a pathology contradicts itself, and is quarantined.
 
 **valid.csv** (200 studies read by three radiologists) becomes the test split by default: it is the one part whose
 labels do not come from reports, and the publisher's own test set is not in the download. Validation is taken from

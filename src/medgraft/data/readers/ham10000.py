@@ -4,7 +4,7 @@ Layout as downloaded (https://doi.org/10.7910/DVN/DBW86T, or Kaggle's copy): `HA
 under one of several endings (lesion_id, image_id, dx, dx_type, age, sex, localization, and on Dataverse dataset), and
 images in `HAM10000_images_part_1/` and `_part_2/`. Dataverse also has the test set of ISIC 2018 Task 3:
 `ISIC2018_Task3_Test_GroundTruth.csv` in the same columns, and `ISIC2018_Task3_Test_Images/`. Columns and endings were
-confirmed in public loaders; the columns of the test table in Dataverse's own description.
+confirmed in public loaders and READMEs; that the test table has the same columns, in Dataverse's own description.
 
 A lesion is one group, as several images show it; patients are not told, so two lesions of one person are two groups.
 `dx` is the label: akiec, bcc, bkl, df, mel, nv, vasc. `dx_type` (how it was confirmed) is left behind, for it gives

@@ -3,7 +3,8 @@
 Layout: `train|val|test/<class>/<image>.jpeg`; Mendeley's archives have no `val`. The publisher says that images are
 named "(disease)-(randomized patient ID)-(image number by this patient)": `CNV-1016042-1.jpeg`,
 `BACTERIA-7422-0001.jpeg`. Kaggle's chest X-rays have other names: `person100_bacteria_475.jpeg`, `IM-0115-0001.jpeg`,
-`NORMAL2-IM-1427-0001.jpeg`. These names were confirmed in the publisher's description and in public code.
+`NORMAL2-IM-1427-0001.jpeg`. These names were confirmed in the publisher's description and in public code that uses
+the sets.
 
 **Who is one patient?** Nobody says whether one number under two diseases (two eyes, two visits, or two persons) is
 one patient. Taken for two, a patient may be learned and tested on, and nobody would see it; taken for one, two

@@ -4,7 +4,7 @@ Layout as downloaded (https://nihcc.app.box.com/v/ChestXray-NIHCC, or Kaggle's c
 `Data_Entry_2017_v2020.csv` (Image Index, Finding Labels with `|` between them, Follow-up #, Patient ID, Patient Age,
 Patient Gender, in the newest release Patient Sex, View Position, …), `train_val_list.txt` and `test_list.txt` (a name
 a line), and images in `images/` or in `images_001/images/` to `images_012/images/`. Header and rows were confirmed in
-public code that quotes the file.
+PyHealth's tests and in READMEs that quote the file, folders and lists in suinleelab/cxr_covid (GitHub).
 
 "No Finding" means that all 14 are absent. Ages are years ("058", "058Y", "013M" in the first release); ages that
 nobody reaches (the set has 411) are unknown. A patient is the eight digits that the names of files begin with, in

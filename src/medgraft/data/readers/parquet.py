@@ -45,7 +45,8 @@ def read(source: Path, settings: ParquetSettings) -> Iterator[Record]:
         number = 0
         for path, found in zip(paths, features, strict=True):
             split = re.split(r"[-.]", path.name)[0] if settings.split_in_name else None
-            with pq.ParquetFile(path, buffer_size=BUFFER) as file:
+            # Without these, whole row groups would be in memory; pages still are (1024 rows, as pyarrow writes them).
+            with pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
                 for batch in file.iter_batches(BATCH, columns=settings.columns):
                     for row in batch.to_pylist():
                         number += 1

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from medgraft.evaluation.arrays import Floats
-from medgraft.evaluation.report.svg import INK, PALE, Line, drawing, svg
+from medgraft.evaluation.report.svg import INK, PALE, SOFT, Line, drawing, svg
 
 Curve = Sequence[Mapping[str, Any]]
 
@@ -81,7 +81,7 @@ def recall_steps(points: pl.DataFrame) -> tuple[Floats, Floats]:
 def reliability(bins: pl.DataFrame, name: str, identifier: str) -> Markup:
     """Observed share over mean prediction, with the band of each bin; the diagonal is perfect calibration."""
     predicted, observed = bins["mean_predicted"].to_numpy(), bins["observed"].to_numpy()
-    low, high = (bins[side].cast(pl.Float64).fill_null(np.nan).to_numpy() for side in ("low", "high"))
+    low, high = (_nullable(bins, side) for side in ("low", "high"))
     with drawing(4.0, 3.7) as axes:
         axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.8, linestyle=(0, (2, 3)))
         axes.fill_between(predicted, low, high, color="#0072B2", alpha=0.15, linewidth=0)
@@ -90,6 +90,45 @@ def reliability(bins: pl.DataFrame, name: str, identifier: str) -> Markup:
         _unit_square(axes, "mean predicted probability", "observed share")
         pairs = ", ".join(f"{o:.3f} at {p:.3f}" for p, o in zip(predicted, observed, strict=True))
         return svg(axes, identifier, f"Reliability of {name}: observed share at mean prediction: {pairs}.")
+
+
+def decision_curve(curves: Mapping[str, pl.DataFrame], lines: Mapping[str, Line], name: str, identifier: str) -> Markup:
+    """Net benefit over the threshold probability: the first model with its band, the others, and treating all.
+
+    Columns threshold, net_benefit, low, high (null: withheld) and treat_all. Treating none is the line at 0.
+    """
+    first = next(iter(curves))
+    with drawing(4.2, 3.2) as axes:
+        axes.axhline(0, color=INK, linewidth=0.8)
+        everyone = curves[first]
+        axes.plot(everyone["threshold"], everyone["treat_all"], color=SOFT, linewidth=1.1, linestyle=(0, (2, 2)))
+        low, high = (_nullable(everyone, side) for side in ("low", "high"))
+        axes.fill_between(everyone["threshold"], low, high, color=lines[first].colour, alpha=0.15, linewidth=0)
+        for model, points in reversed(list(curves.items())):
+            style = lines[model]
+            axes.plot(
+                points["threshold"],
+                _nullable(points, "net_benefit"),
+                color=style.colour,
+                linestyle=style.style,
+                linewidth=style.width,
+            )
+        # Treating all falls without end towards a threshold of 1; what lies deep below 0 tells nothing.
+        tallest = max(0.01, float(np.nanmax([_nullable(everyone, "net_benefit"), everyone["treat_all"].to_numpy()])))
+        axes.set_ylim(-0.3 * tallest, 1.15 * tallest)
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("threshold probability")
+        axes.set_ylabel("net benefit")
+        at = everyone.filter(pl.col("threshold").round(2).is_in([0.1, 0.2, 0.3, 0.5]))
+        pairs = ", ".join(
+            f"{b:.3f} at {t:g}" for t, b in at.select("threshold", "net_benefit").drop_nulls().iter_rows()
+        )
+        return svg(axes, identifier, f"Decision curve for {name}: net benefit of the chosen model {pairs}.")
+
+
+def _nullable(table: pl.DataFrame, column: str) -> Floats:
+    """A column that may be all null, and then is text in a CSV, with NaN where it is null."""
+    return table[column].cast(pl.Float64).fill_null(np.nan).to_numpy()
 
 
 def _values(curve: Curve, key: str) -> Floats:

@@ -1,17 +1,22 @@
 """How numbers are written in the report: one way for one quantity."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from markupsafe import Markup
 
+from medgraft.evaluation.wording import METRICS, why_withheld
+
 UNDEFINED = "undefined"
-METRICS = {"auroc": "AUROC", "auprc": "AUPRC", "balanced_accuracy": "balanced accuracy"}
 
 
 def headline(metric: str, task: str) -> str:
-    """A metric's name, "macro" where it is a mean over one-vs-rest classes (balanced accuracy is one by name)."""
-    macro = task == "multiclass" and metric != "balanced_accuracy"
-    return f"macro {METRICS[metric]}" if macro else METRICS[metric]
+    """A metric's name, "macro" where it is a mean over one-vs-rest classes.
+
+    Where classes exclude each other, balanced accuracy is one by name; kappa is of all grades at once.
+    """
+    whole = {"quadratic_kappa"} if task == "multilabel" else {"quadratic_kappa", "balanced_accuracy"}
+    return METRICS[metric] if task == "binary" or metric in whole else f"macro {METRICS[metric]}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -70,8 +75,9 @@ def times(value: int) -> str:
 
 
 def plural(value: int, one: str) -> str:
-    """`1 image`, `1,200 images`."""
-    return f"{count(value)} {one}" if value == 1 else f"{count(value)} {one}s"
+    """`1 image`, `1,200 images`, `2 studies`."""
+    many = f"{one[:-1]}ies" if one.endswith("y") else f"{one}s"
+    return f"{count(value)} {one if value == 1 else many}"
 
 
 def breakable(name: str) -> Markup:
@@ -79,5 +85,28 @@ def breakable(name: str) -> Markup:
     return Markup("_<wbr>").join(name.split("_"))
 
 
-_ALL = (number, signed, threshold, percent, plain_percent, count, parameters, macs, size, times, plural, breakable)
-FILTERS: dict[str, Callable[..., str]] = {function.__name__: function for function in _ALL}
+def groupby_order(rows: Sequence[Mapping[str, Any]], key: str) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Rows by what they have under `key`, in the order they stand in (jinja's own `groupby` sorts)."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row[key], []).append(row)
+    return list(found.items())
+
+
+_ALL = (
+    number,
+    signed,
+    threshold,
+    percent,
+    plain_percent,
+    count,
+    parameters,
+    macs,
+    size,
+    times,
+    plural,
+    breakable,
+    groupby_order,
+    why_withheld,
+)
+FILTERS: dict[str, Callable[..., object]] = {function.__name__: function for function in _ALL}

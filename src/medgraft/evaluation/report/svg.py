@@ -11,7 +11,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-INK, PALE = "#333333", "#d9d9d9"
+INK, SOFT, PALE = "#333333", "#888888", "#d9d9d9"
 # Okabe & Ito (2008), https://jfly.uni-koeln.de/color/, without the yellow, which is too faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ((), (5, 2), (1.5, 1.5), (6, 2, 1.5, 2))

@@ -1,0 +1,26 @@
+"""The plan's estimate of time, for every kind of label."""
+
+from pathlib import Path
+
+import pytest
+from tests.tiny import tiny_params
+
+from medgraft.params import Params, Task
+from medgraft.pretraining import MethodSettings, methods
+from medgraft.stages.preflight import describe, estimates
+from medgraft.stages.resolution import Resolved
+from medgraft.transfer import strategies
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "ordinal", "multilabel"])
+def test_a_step_of_the_real_task_is_measured(task: Task) -> None:
+    raw = tiny_params(Path("phantoms"), "http://127.0.0.1:5000")
+    classes = ["a", "b"] if task == "binary" else ["a", "b", "c"]
+    params = Params(**raw | {"dataset": raw["dataset"] | {"task": task, "classes": classes}})
+    scratch: MethodSettings = methods.get("random").settings(**raw["initializations"]["scratch"])
+    candidates = {name: strategies.get(c["strategy"]).settings(**c) for name, c in raw["candidates"].items()}
+    resolved = Resolved(params, {"scratch": scratch}, candidates)
+    found = estimates(resolved, 200)
+    assert [e.name for e in found] == ["probe", "full"]
+    assert all(e.runs == 1 and 0 < e.chunk_seconds < e.seconds < 600 for e in found)
+    assert any(task in line for line in describe(found, 200, resolved))
