@@ -23,7 +23,7 @@ def cell(seed: int, ground: int = 0, side: int = 64) -> Pixels:
     """A bright disc on bare ground with a faint pattern inside: all have one outline, and every seed its own inside."""
     y, x = np.mgrid[:side, :side] - (side - 1) / 2
     disc = np.hypot(x, y) < side * 0.42
-    faint = picture(seed, side, side)[:, :, 0] / 12.0 + (150 if ground == 0 else 90)
+    faint = picture(seed, side, side)[:, :, 0] / 9.0 + (150 if ground == 0 else 90)
     return np.where(disc, faint, ground).astype(np.uint8)[:, :, None]
 
 

@@ -59,8 +59,9 @@ def test_near_pairs_are_those_of_a_plain_count() -> None:
 
 
 def test_they_come_in_order_and_blank_ones_not_at_all() -> None:
-    hashes = np.array([5, BLANK, 5, BLANK, 4, 5], np.uint64)
+    one, other = 0xFFFFFFFF, 0xFFFFFFFD  # half of the bits are set in real ones
+    hashes = np.array([one, BLANK, one, BLANK, other, one], np.uint64)
     found = [(i, js.tolist(), ds.tolist()) for i, js, ds in near_earlier(hashes)]
     assert found == [(2, [0], [0]), (4, [0, 2], [1, 1]), (5, [0, 2, 4], [0, 0, 1])]
-    assert not list(near(hashes[[1, 3]], hashes[[1, 3]]))
+    assert not list(near(hashes[[1, 3]], hashes))
     assert not list(near_earlier(np.array([], np.uint64)))

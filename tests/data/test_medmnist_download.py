@@ -13,7 +13,7 @@ import medmnist
 import pytest
 from tests.data.containers import write_medmnist
 
-from medgraft.data.medmnist_download import fetch, parse
+from medgraft.data.medmnist_download import fetch, look_up, parse
 from medgraft.data.npz import members
 from medgraft.errors import UserError
 
@@ -100,6 +100,8 @@ def test_without_a_way_to_the_internet(tmp_path: Path, monkeypatch: pytest.Monke
     ],
 )
 def test_sets_and_sizes_that_do_not_exist(tmp_path: Path, name: str, size: int, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        look_up(name, size)
     with pytest.raises(UserError, match=message):
         fetch(name, size, tmp_path)
 

@@ -116,7 +116,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(header=st.dictionaries(st.sampled_from(TAGS), TREES, max_size=7))
 def test_any_header_shows_the_image_or_says_why_not(tmp_path: Path, header: dict[str, Any]) -> None:
     try:

@@ -59,8 +59,8 @@ def test_all_mistakes_at_once(tmp_path: Path, params: dict[str, Any]) -> None:
         "dataset.clases: unknown key (did you mean 'classes'?); allowed: name, source, reader, task, classes",
         "dataset.classes: missing (Every label value",
         "dataset.task: input should be 'binary', 'multiclass', 'ordinal' or 'multilabel', got 'binry' (did you mean 'binary'?)",
-        "dataset.reader.gruop: unknown key (did you mean 'group'?); allowed: type, table, path, label, group",
-        "dataset.reader.subgroups: 'finding' is the label column, and test labels are sealed",
+        "dataset.reader.gruop: unknown key (did you mean 'group'?); allowed: ",
+        "dataset.reader.subgroups: 'finding' is a column of label, and test labels are sealed",
         "initializations.scratch.method: unknown method 'randm' (did you mean 'random'?); allowed: ",
         "candidates.probe: no initialization 'scrath' (did you mean 'scratch'?); there are: scratch",
         "candidates.full.epoch: unknown key (did you mean 'epochs'?); allowed: strategy, initialization, epochs",
@@ -98,6 +98,41 @@ def test_mistakes_that_involve_several_keys(tmp_path: Path, params: dict[str, An
     assert message.startswith("6 problems")
 
 
+def test_what_does_not_fit_the_task_is_a_mistake(tmp_path: Path, params: dict[str, Any]) -> None:
+    params["dataset"] |= {"task": "multiclass", "classes": ["a", "b", "c"]}
+    params["evaluation"] = {
+        "metric": "quadratic_kappa",
+        "unit": "group",
+        "aggregate": "max",
+        "prevalence": {"a": 0.2, "d": 0.1},
+    }
+    params["split"] = {"held_out": {"column": "siet", "value": "A"}, "only_test": True}
+    message = _message(tmp_path, params)
+    for expected in (
+        "evaluation.metric: quadratic_kappa is for grades in order, not for a multiclass task",
+        "evaluation.aggregate: max is for binary and multilabel tasks; use mean for a multiclass task",
+        "evaluation.prevalence: no class 'd'",
+        "split: held_out and only_test exclude each other",
+        "split.held_out.column: 'siet' is not among the reader's subgroups (did you mean 'site'?)",
+    ):
+        assert expected in message
+    assert message.startswith("5 problems")
+
+
+def test_findings_need_the_multilabel_task_and_its_classes(tmp_path: Path, params: dict[str, Any]) -> None:
+    reader = params["dataset"]["reader"]
+    del reader["label"]
+    reader["labels"] = ["edema", "mass"]
+    assert "use multilabel" in _message(tmp_path, params)
+    params["dataset"] |= {"task": "multilabel", "classes": ["edema", "mas"]}
+    assert "dataset.classes: the reader has no label 'mas' (did you mean 'mass'?)" in _message(tmp_path, params)
+    params["dataset"]["classes"] = ["mass", "edema"]
+    assert resolve(_file(tmp_path, params), []).params.dataset.classes == ["mass", "edema"]
+    del params["dataset"]["reader"]["labels"]
+    params["dataset"]["reader"]["label"] = "finding"
+    assert "dataset.task: multilabel, but the reader gives one class" in _message(tmp_path, params)
+
+
 def test_without_a_patient_column_one_must_say_so(tmp_path: Path, params: dict[str, Any]) -> None:
     del params["dataset"]["reader"]["group"]
     assert "nothing says which images are of one patient" in _message(tmp_path, params)
@@ -120,7 +155,7 @@ def test_entries_of_another_shape_are_mistakes_too(tmp_path: Path, params: dict[
     params["candidates"]["probe"] = value
     message = _message(tmp_path, params)
     assert "dataset.reader" in message
-    assert "allowed: folder, manifest" in message
+    assert "allowed: aptos, bimcv, chexpert, dicom, folder" in message
     assert "candidates.probe" in message
 
 

@@ -22,11 +22,10 @@ def parse(source: str) -> tuple[str, int]:
     return found[1], int(found[2] or SMALLEST)
 
 
-def fetch(name: str, size: int, cache: Path) -> Path:
-    """The `.npz` file of that set in the folder `cache`, downloaded unless it is there and whole.
+def look_up(name: str, size: int) -> tuple[str, str]:
+    """Address and MD5 of that set as the medmnist package knows them; nothing is downloaded.
 
-    Address and MD5 are those of the medmnist package. Raises `UserError` when that is not installed, knows no such
-    set or size, or when the download fails.
+    Raises `UserError` when the package is not installed, or knows no such set or size.
     """
     try:
         from medmnist import INFO  # an optional dependency, slow to import
@@ -40,9 +39,18 @@ def fetch(name: str, size: int, cache: Path) -> Path:
     if f"url{suffix}" not in info:
         sizes = [SMALLEST, *(int(key.removeprefix("url_")) for key in info if key.startswith("url_"))]
         raise UserError(f"{SCHEME}{name}@{size}: no such size; it has: {', '.join(map(str, sorted(sizes)))}")
-    file, url = f"{name}{suffix}.npz", info[f"url{suffix}"]
+    return info[f"url{suffix}"], info[f"MD5{suffix}"]
+
+
+def fetch(name: str, size: int, cache: Path) -> Path:
+    """The `.npz` file of that set in the folder `cache`, downloaded unless it is there and whole.
+
+    Raises `UserError` as `look_up` does, and when the download fails.
+    """
+    url, md5 = look_up(name, size)
+    file = f"{name}.npz" if size == SMALLEST else f"{name}_{size}.npz"
     try:
-        download_url(url, cache, file, info[f"MD5{suffix}"])
+        download_url(url, cache, file, md5)
     except RuntimeError as error:
         raise UserError(
             f"{SCHEME}{name}: what came from {url} is not the file that the medmnist package knows (another MD5); "

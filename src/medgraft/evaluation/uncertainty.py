@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.special import ndtr, ndtri, stdtrit
 
 from medgraft.errors import UserError
 from medgraft.evaluation.arrays import Bools, Floats, Ints
@@ -160,13 +160,13 @@ def _where(tail: float, estimate: float, draws: Floats, left_out: Floats | None)
         return tail
     tied = _same(draws, estimate)
     below = ((draws < estimate) & ~tied).mean() + tied.mean() / 2
-    bias = norm.ppf(np.clip(below, 0.5 / len(draws), 1 - 0.5 / len(draws)))
+    bias = ndtri(np.clip(below, 0.5 / len(draws), 1 - 0.5 / len(draws)))
     acceleration, freedom = _shape(left_out)
     # Hesterberg 2015 (The American Statistician 69:371, section 3.3): the bootstrap's spread is too small by
     # (n − 1) / n, and normal quantiles take a variance from few patients for known.
-    reach = bias + np.sqrt((freedom + 1) / freedom) * t.ppf(tail, freedom)
+    reach = bias + np.sqrt((freedom + 1) / freedom) * stdtrit(freedom, tail)
     bend = 1 - acceleration * reach
-    return float(norm.cdf(bias + reach / bend)) if bend > 0 else float(tail > 0.5)
+    return float(ndtr(bias + reach / bend)) if bend > 0 else float(tail > 0.5)
 
 
 def _same(draws: Floats, estimate: float) -> Bools:

@@ -88,7 +88,16 @@ STAGES: dict[str, Stage] = {
             reads=("plan", "dataset", "candidates", "evaluation"),
             writes=("registration",),
             item="registration.json",
-            rooms=("data", "networks", "registry"),
+            rooms=(
+                "data",
+                "networks",
+                "registry",
+                "evaluation/arrays.py",
+                "evaluation/cautions.py",
+                "evaluation/checklists",
+                "evaluation/uncertainty.py",
+                "evaluation/wording.py",
+            ),
         ),
     )
 }

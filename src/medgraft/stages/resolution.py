@@ -176,7 +176,9 @@ def _dataset_checks(dataset: Dataset | None, reader: Any) -> list[str]:  # noqa:
 
 def _label_checks(dataset: Dataset, reader: ReaderSettings) -> list[str]:
     if reader.labels is None:
-        return []
+        if dataset.task != "multilabel":
+            return []
+        return ["dataset.task: multilabel, but the reader gives one class for each image; name its label columns"]
     if dataset.task != "multilabel":
         return [
             f"dataset.task: {dataset.task}, but the reader gives a truth for each of several labels; use multilabel"

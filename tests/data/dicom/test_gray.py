@@ -55,9 +55,10 @@ def test_the_brain_window_in_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "elements",
     [
-        {"Modality": "MR", "BitsStored": 12, **HOUNSFIELD},
+        {"Modality": "MR", "BitsStored": 12, "RescaleSlope": "1", "RescaleIntercept": "-1024"},
+        CT | {"RescaleType": None, "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]},
         {"Modality": "CT", "BitsStored": 12},
-        {"Modality": "CT", "BitsStored": 12, **HOUNSFIELD, "RescaleType": "US"},
+        CT | {"RescaleType": "US"},
     ],
 )
 def test_a_window_of_ct_needs_hounsfield_units(tmp_path: Path, elements: dict[str, Any]) -> None:

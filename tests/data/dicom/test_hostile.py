@@ -13,6 +13,8 @@ from medgraft.data.content import BadImageError
 from medgraft.data.readers.dicom import read
 from medgraft.data.readers.dicom_settings import DicomSettings
 
+# pytest shows what is silenced elsewhere.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 # One of each encoding that is decoded in this process, of an enhanced object, and of what is no image.
 NAMES = (

@@ -108,9 +108,25 @@ def test_nothing_downloaded(tmp_path: Path) -> None:
         _read(tmp_path, findings=FINDINGS)
 
 
+def test_headers_that_lead_out(source: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    header = next(source.rglob("*_dx.json"))
+    header.rename(outside := tmp_path_factory.mktemp("outside") / "a.json")
+    header.symlink_to(outside)
+    problems = {record.problem for record in _read(source, findings=FINDINGS)}
+    assert problems == {None, "the path is empty or leads out of the source"}
+
+
 @pytest.mark.parametrize(
-    "settings", [{}, {"findings": FINDINGS, "arms": {"a": "b"}}, {"arms": {"a": "b"}, "otherwise": "c"}]
+    ("settings", "why"),
+    [
+        ({}, "either which labels"),
+        ({"findings": FINDINGS, "arms": {"a": "b"}}, "either which labels"),
+        ({"arms": {"a": "b"}, "otherwise": "c"}, "`otherwise` goes with `findings`"),
+        ({"findings": FINDINGS, "otherwise": "COVID"}, "`otherwise` is among the classes"),
+        ({"findings": {"COVID": []}}, "at least 1 item"),
+        ({"arms": {"a": "/etc"}}, "below the source"),
+    ],
 )
-def test_settings_that_contradict_each_other(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="`findings`"):
+def test_settings_that_contradict_each_other(settings: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
         BimcvSettings(type="bimcv", **settings)

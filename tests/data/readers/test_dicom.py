@@ -301,9 +301,9 @@ def test_the_reader_is_in_the_catalog() -> None:
     assert readers.get("dicom").settings is DicomSettings
 
 
-def test_three_hundred_files_of_as_many_patients(tmp_path: Path) -> None:
+def test_files_of_many_patients(tmp_path: Path) -> None:
     raw = encoded(dataset(GRAY, PatientID="p0000"))
-    for number in range(300):
+    for number in range(100):
         (tmp_path / f"{number:04}").write_bytes(raw.replace(b"p0000", f"p{number:04}".encode()))
     records = _read(tmp_path)
-    assert Counter(record.group for record in records) == {f"p{number:04}": 1 for number in range(300)}
+    assert Counter(record.group for record in records) == {f"p{number:04}": 1 for number in range(100)}

@@ -1,11 +1,16 @@
+import io
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.data.containers import medmnist as arrays_of
 from tests.data.containers import write_medmnist
 from tests.shared import shared_data
 
@@ -107,6 +112,36 @@ def test_a_folder_of_several_files_needs_a_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds 2 .npz files; name one in dataset.reader.file"):
         _read(tmp_path)
     assert len(_read(tmp_path, file="b.npz")) == 12
+
+
+@cache
+def _whole() -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays_of((4, 4)))
+    return buffer.getvalue()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4)), max_size=3),
+    st.floats(0, 1),
+    st.binary(max_size=300) | st.none(),
+)
+def test_damaged_files_and_random_bytes_give_an_error_or_images(
+    tmp_path: Path, changes: list[tuple[float, bytes]], kept: float, instead: bytes | None
+) -> None:
+    spoilt = bytearray(_whole() if instead is None else instead)
+    for where, piece in changes if spoilt else []:
+        start = int(where * len(spoilt))
+        spoilt[start : start + len(piece)] = piece
+    (tmp_path / "a.npz").write_bytes(spoilt[: round(kept * len(spoilt))] if kept < 0.3 else spoilt)
+    try:
+        records = _read(tmp_path)
+    except UserError:
+        return
+    assert len(records) == 12
+    for record in records:
+        assert _load(record.content).array.size > 0
 
 
 def test_adrenal_glands() -> None:

@@ -28,7 +28,6 @@ class Gray:
     width; `padding`: lowest and highest stored value that stand for "no image here".
     """
 
-    modality: str | None
     inverted: bool
     bits: int
     signed: bool
@@ -42,8 +41,13 @@ class Gray:
 
     @property
     def hounsfield(self) -> bool:
-        """Whether rescaling gives Hounsfield units: PS3.3 C.8.2.1.1.2 has no other unit for CT unless it says so."""
-        return self.modality == "CT" and self.rescale is not None and self.units in (None, "HU")
+        """Whether rescaling gives Hounsfield units."""
+        return self.units == "HU" and self.rescale is not None
+
+    @property
+    def windowed(self) -> bool:
+        """Whether the file says which values are of interest."""
+        return self.voi_lut is not None or self.window is not None
 
     @property
     def stored_range(self) -> tuple[int, int]:
@@ -70,7 +74,7 @@ def shown(stored: Array, gray: Gray, window: Asked | None) -> tuple[NDArray[np.u
         stored, shades = stored[~padded], pixels[~padded]
     else:
         shades = pixels
-    if gray.bits > 8 and any(change.startswith("full range") for change in changes):
+    if gray.bits > 8 and window is None and not gray.windowed:
         _refuse_lost(stored, shades)
     return pixels, changes
 
@@ -118,7 +122,7 @@ def _curve(gray: Gray, window: Asked | None) -> tuple[Curve, list[str]]:
         if gray.function not in FUNCTIONS:
             raise BadImageError("a window that makes no sense")
         function = {"LINEAR": linear, "LINEAR_EXACT": linear_exact, "SIGMOID": sigmoid}[gray.function]
-        (centre, width) = gray.window
+        centre, width = gray.window
         return lambda values: function(modality(values), centre, width), [*changes, "window of the file"]
     if gray.hounsfield:  # from air to metal in 256 grays: nothing of a body would be left
         raise BadImageError("no window for Hounsfield units")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pydicom.dataset import Dataset
 
 from medgraft.data.content import BadImageError
-from medgraft.data.dicom.elements import integer, items, number, text
+from medgraft.data.dicom.elements import integer, items, number, text, texts
 from medgraft.data.dicom.gray import Gray
 from medgraft.data.dicom.luts import sequence_lut
 
@@ -61,12 +61,11 @@ def _gray(dataset: Dataset, groups: Sequence[Dataset], photometric: str, bits: B
     slope, intercept = number(values, "RescaleSlope"), number(values, "RescaleIntercept")
     centre, width = number(voi, "WindowCenter"), number(voi, "WindowWidth")
     gray = Gray(
-        modality=text(dataset, "Modality"),
         inverted=photometric == "MONOCHROME1",
         bits=bits.stored,
         signed=bits.signed,
         rescale=None if slope is None and intercept is None else (1.0 if slope is None else slope, intercept or 0.0),
-        units=text(values, "RescaleType"),
+        units=text(values, "RescaleType") or _units(dataset),
         modality_lut=sequence_lut(dataset, "ModalityLUTSequence", bits.little, bits.signed),
         window=None if centre is None or width is None else (centre, width),
         function=text(voi, "VOILUTFunction") or "LINEAR",
@@ -74,6 +73,11 @@ def _gray(dataset: Dataset, groups: Sequence[Dataset], photometric: str, bits: B
     )
     below_zero = gray.modality_lut is None and (bits.signed or (intercept or 0) < 0)
     return replace(gray, voi_lut=sequence_lut(voi, "VOILUTSequence", bits.little, below_zero))
+
+
+def _units(dataset: Dataset) -> str | None:
+    """PS3.3 C.8.2.1.1.2: a slice of CT is in Hounsfield units unless it says otherwise; a localizer need not be."""
+    return "HU" if text(dataset, "Modality") == "CT" and "LOCALIZER" not in texts(dataset, "ImageType") else None
 
 
 def _macro(dataset: Dataset, groups: Sequence[Dataset], keyword: str) -> Dataset:

@@ -23,13 +23,13 @@ folder: the positive or negative set.
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from medgraft.data.mids import MidsImage
 from medgraft.data.readers.bimcv_reports import Session, check_terms, read_reports, truths_of_report
-from medgraft.data.readers.files import folders_of, inside, located
+from medgraft.data.readers.files import Folder, folders_of, inside, located
 from medgraft.data.readers.multilabel import MultilabelSettings
 from medgraft.data.readers.reader import Reader, Record, Value, readers
 from medgraft.data.readers.table import age, open_table, rows, text
@@ -46,13 +46,13 @@ FIRST_NUMBER = re.compile(r"\d+")
 class BimcvSettings(MultilabelSettings):
     """What the classes are: labels of reports, or the two sets."""
 
-    findings: dict[str, list[str]] | None = Field(
+    findings: dict[str, Annotated[list[str], Field(min_length=1)]] | None = Field(
         None, description="Labels of reports by class: `{COVID-19: [COVID 19, viral pneumonia]}`."
     )
     otherwise: str | None = Field(
         None, description="Class of images that have no label of `findings`; makes the classes exclude each other."
     )
-    arms: dict[str, str] | None = Field(
+    arms: dict[str, Folder] | None = Field(
         None,
         validate_default=True,
         description="Instead of `findings`, a folder a class: `{negative: bimcv-, positive: bimcv+}`.",
@@ -69,6 +69,8 @@ class BimcvSettings(MultilabelSettings):
             raise ValueError("say either which labels mean which class (`findings`), or which folder (`arms`)")
         if arms and info.data.get("otherwise"):
             raise ValueError("`otherwise` goes with `findings`; take it out")
+        if info.data.get("otherwise") in (info.data.get("findings") or {}):
+            raise ValueError("`otherwise` is among the classes of `findings`; take it out there")
         return arms
 
     @property
@@ -98,7 +100,8 @@ def read(source: Path, settings: BimcvSettings) -> Iterator[Record]:
     check_terms(findings, reports)
     people = _people(source)
     for number, path in enumerate(sorted(path for f in folders for path in f.glob("*.png")), start=1):
-        content, problem = located(inside(source, path.relative_to(source).as_posix()))
+        files = [inside(source, str(file.relative_to(source))) for file in (path, path.with_suffix(".json"))]
+        content, problem = located(files[0] if all(files) else None)
         if content is not None and settings.rendering == "header":
             content = MidsImage(path)
         session = Session(*path.parts[-4:-2])

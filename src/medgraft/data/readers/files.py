@@ -29,8 +29,9 @@ def _relative(pattern: str) -> str:
     return pattern
 
 
-# A setting: folders below the source, glob patterns among them.
-Folders = Annotated[list[Annotated[str, AfterValidator(_relative)]], Field(min_length=1)]
+# Settings: folders below the source, glob patterns among them.
+Folder = Annotated[str, AfterValidator(_relative)]
+Folders = Annotated[list[Folder], Field(min_length=1)]
 
 
 def inside(source: Path, relative: str) -> Path | None:

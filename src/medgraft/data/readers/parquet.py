@@ -8,6 +8,7 @@ https://huggingface.co/docs/datasets/about_dataset_features tells what the schem
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,21 +39,31 @@ def read(source: Path, settings: ParquetSettings) -> Iterator[Record]:
     """
     paths = _files(source, settings.files)
     folder = source if source.is_dir() else source.parent
+    features = [_checked(path, settings, number) for number, path in enumerate(paths, start=1)]
+    _same_types(features, settings)
+    spill = Spill(sum(found.size for found in features))
+    number = 0
+    for path, found in zip(paths, features, strict=True):
+        split = re.split(r"[-.]", path.name)[0] if settings.split_in_name else None
+        for row in _rows(path, settings.columns):
+            number += 1
+            image = _located(folder, row[settings.image], found.volumes, spill)
+            yield _record(f"image {number}", row, image, split, found, settings)
+
+
+def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
+    # Without these two, whole row groups would be in memory; pages still are (1024 rows, as pyarrow writes them).
+    memory = {"buffer_size": BUFFER, "pre_buffer": False}
+    with _reading(), pq.ParquetFile(path, page_checksum_verification=True, **memory) as file:
+        for batch in file.iter_batches(BATCH, columns=columns):
+            yield from batch.to_pylist()
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
     try:
-        features = [_checked(path, settings, number) for number, path in enumerate(paths, start=1)]
-        _same_types(features, settings)
-        spill = Spill(sum(found.image_bytes for found in features))
-        number = 0
-        for path, found in zip(paths, features, strict=True):
-            split = re.split(r"[-.]", path.name)[0] if settings.split_in_name else None
-            # Without these, whole row groups would be in memory; pages still are (1024 rows, as pyarrow writes them).
-            with pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
-                for batch in file.iter_batches(BATCH, columns=settings.columns):
-                    for row in batch.to_pylist():
-                        number += 1
-                        content = _located(folder, row[settings.image], found.volumes, spill)
-                        yield _record(f"image {number}", row, content, split, found, settings)
-    except (pa.ArrowException, OSError) as error:  # their messages quote paths and cells
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:  # their messages quote paths and cells
         raise UserError(
             f"a Parquet file of dataset.source cannot be read ({type(error).__name__}); get it again, or leave it out "
             "by dataset.reader.files"
@@ -73,7 +84,8 @@ def _files(source: Path, pattern: str) -> list[Path]:
 
 
 def _checked(path: Path, settings: ParquetSettings, number: int) -> Features:
-    found = features_of(path, settings.image)
+    with _reading():
+        found = features_of(path, settings.image)
     problems = [
         f"no column '{column}'{nearest(column, found.types)}; the file has: {', '.join(found.types)}"
         for column in settings.columns

@@ -1,0 +1,172 @@
+"""validate: a registered model on a data set it was not made from, with nothing fitted, chosen or left out."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from medgraft.artifacts import Card, fingerprint, read_card, read_json, write_card, write_json
+from medgraft.code_version import code_version
+from medgraft.data.dataset import dataset_card, patients, read_labels, read_rows, read_sealed
+from medgraft.data.labels import Label
+from medgraft.errors import raise_all
+from medgraft.evaluation.external import assess
+from medgraft.evaluation.gallery import write_gallery
+from medgraft.evaluation.judge import judge
+from medgraft.evaluation.ledger import record_opening
+from medgraft.evaluation.parts import refuse_unusable
+from medgraft.evaluation.plots import write_plots
+from medgraft.evaluation.readout import Readout, fixed_readout
+from medgraft.evaluation.report import write_validation_report
+from medgraft.evaluation.validating import scored_here, validation_metrics
+from medgraft.networks.cost import mac_count, parameter_count
+from medgraft.networks.network import WEIGHTS, load_network
+from medgraft.params import Evaluation, Registration
+from medgraft.registry.packaged import Packaged, download, find_version
+from medgraft.registry.prediction import predict_dataset
+from medgraft.registry.server import connect, talking
+from medgraft.registry.validation import track_validation
+from medgraft.stages import BASE
+from medgraft.stages.running import produce, read_item
+from medgraft.store import Store
+
+CODE = (*BASE, "stages/validate.py", "data", "networks", "evaluation", "registry")
+
+
+def run(model: str, dataset: Path, out: Path, store: Store) -> str:
+    """Score the version `model` (`name@alias` or `name/version`) on all labelled images of a dataset artifact.
+
+    The plan and the sealed labels lie beside the dataset. Temperature, thresholds, unit and targets are the package's;
+    prevalence, draws and metric the plan's. Returns how the artifact came about. Raises `UserError` when the model
+    was not packed by medgraft, has other classes, or was trained on patients or images of this set.
+    """
+    plan, sealed = dataset.parent / "plan", dataset.parent / "sealed"
+    item = read_item(plan, "register")
+    registration = Registration(**{key: item[key] for key in Registration.model_fields})
+    asked = read_item(plan, "evaluate")
+    card, labels = dataset_card(dataset), read_card(sealed, "sealed")
+    client = connect(registration.tracking_uri)
+    with talking(client), TemporaryDirectory() as temporary:
+        version = find_version(client, model)
+        packaged = download(client, version.name, str(version.version), Path(temporary))
+        raise_all(_unusable(packaged, card, dataset), f"the validation of {model}")
+        package = packaged.package
+        settings = _settings(asked, package)
+        made_from = {
+            "dataset": card["fingerprint"],
+            "sealed": labels["fingerprint"],
+            "registration": package["fingerprints"]["registration"],
+        }
+        print_ = fingerprint("validation", settings.model_dump(), made_from, code_version(CODE))
+
+        def build(folders: dict[str, Path]) -> None:
+            name = f"{version.name}/{version.version}"
+            _build(folders["validation"], print_, made_from, settings, name, packaged, dataset, sealed, store)
+
+        outcome = produce({"validation": out}, {"validation": print_}, store, build)
+        metrics = read_json(out / "metrics.json")
+        track_validation(client, registration.experiment, version, out, print_, metrics)
+    return outcome
+
+
+def _build(
+    folder: Path,
+    print_: str,
+    made_from: dict[str, str],
+    settings: Evaluation,
+    name: str,
+    packaged: Packaged,
+    dataset: Path,
+    sealed: Path,
+    store: Store,
+) -> None:
+    card, package = dataset_card(dataset), packaged.package
+    rows = read_rows(dataset)
+    opening = record_opening(store, card["test_set"], print_)
+    known = dict(zip(rows["image_id"], read_labels(rows), strict=True)) | read_sealed(sealed)
+    labels: dict[str, Label] = {image_id: label for image_id, label in known.items() if label is not None}
+    of = dict(zip(rows["image_id"], rows["group_id"], strict=True))
+    scored, unscored = scored_here(card, [of[i] for i in labels], list(labels.values()))
+    by = judge(dict(card) | {"scored": scored}, settings)
+    refuse_unusable(rows, by)
+    answers = predict_dataset(packaged.load(), dataset, list(card["splits"]))
+    found = assess("test", rows, labels, answers, _readout(package), by, card["subgroups"])
+    network = load_network(packaged.content)
+    size = {
+        "parameters": parameter_count(network),
+        "macs": mac_count(network),
+        "size_bytes": (packaged.content / WEIGHTS).stat().st_size,
+    }
+    metrics = validation_metrics(card, unscored, name, found, package["temperature"], size)
+    metrics["candidates"][name]["warnings"] = _cautions(package, card)
+    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "ledger.json", asdict(opening))
+    write_json(folder / "failures.json", found.failures.facts(settings.unit, settings.aggregate))
+    cases = [*found.failures.mistakes, *found.failures.correct]
+    write_gallery(folder / "gallery", cases, dataset, network, package["temperature"])
+    write_plots(folder / "plots", {name: found.reading}, name, name, {})
+    write_card(folder, "validation", print_, made_from, model=name, warnings=metrics["dataset"]["warnings"])
+    write_validation_report(
+        folder,
+        dataset=dataset,
+        quality=read_json(dataset / "quality.json"),
+        dataset_card=card,
+        ledger=asdict(opening),
+    )
+
+
+def _settings(asked: Mapping[str, Any], package: Mapping[str, Any]) -> Evaluation:
+    """The plan's, but for what the package says of how it is used."""
+    fixed = {
+        "unit": package["unit"],
+        "aggregate": package["aggregate"],
+        "specificity": package["specificity_target"],
+        "sensitivity": package["sensitivity_target"],
+        "reference": None,
+    }
+    return Evaluation(**{key: asked[key] for key in Evaluation.model_fields} | fixed)
+
+
+def _readout(package: Mapping[str, Any]) -> Readout:
+    """The thresholds that were stored with the model."""
+    decision = package["decision_thresholds"] or {package["classes"][-1]: package["decision_threshold"]}
+    points = package["operating_thresholds"]
+    return fixed_readout(package["task"], package["classes"], points["specificity"], points["sensitivity"], decision)
+
+
+def _unusable(packaged: Packaged, card: Card, dataset: Path) -> list[str]:
+    """Why figures of this model on this set would mean nothing."""
+    if packaged.foreign:
+        return ["it was not packed by medgraft, so its training patients and thresholds are unknown"]
+    package, training = packaged.package, packaged.training
+    problems = [
+        f"its {what} {theirs}, this data set's {what} {ours}"
+        for what, theirs, ours in (
+            ("task is", package["task"], card["task"]),
+            ("classes are", ", ".join(package["classes"]), ", ".join(card["classes"])),
+        )
+        if theirs != ours
+    ]
+    if training["key_id"] != card["key_id"]:
+        return [
+            *problems,
+            f"its training patients are named by group key {training['key_id']}, this data set's by {card['key_id']}: "
+            "overlap cannot be checked; ingest both with the same group key",
+        ]
+    groups = patients(dataset, list(card["splits"])) & set(training["groups"])
+    images = set(read_rows(dataset)["image_id"]) & set(training["images"])
+    if groups or images:
+        problems.append(
+            f"it was trained or chosen on {len(groups)} patients and {len(images)} images of this set; take them out"
+        )
+    return problems
+
+
+def _cautions(package: Mapping[str, Any], card: Card) -> list[str]:
+    if card["white"] == package["white"]:
+        return []
+    return [
+        f"Images with more than 8 bits: {package['white'] or 'no value'} was white where the model was trained, "
+        f"{card['white'] or 'no value'} is white here. Set dataset.white alike, unless the devices differ by that."
+    ]

@@ -1,0 +1,48 @@
+"""The report of figures that the evaluation itself computed: nothing it writes is missing, misnamed or misread."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.evaluation.report.cohorts import BINARY, FINDINGS, FIVE, GRADES
+from tests.evaluation.report.computed import compute
+from tests.evaluation.report.reading import Page
+
+from medgraft.artifacts import read_json
+from medgraft.evaluation.report import write_report
+from medgraft.params import Evaluation
+
+STUDIES: dict[str, dict[str, Any]] = {
+    "binary": {
+        "classes": BINARY,
+        "settings": Evaluation(unit="group", aggregate="max", prevalence={"malignant": 0.02}),
+    },
+    "multiclass": {"classes": FIVE, "settings": Evaluation()},
+    "ordinal": {"classes": GRADES, "settings": Evaluation(metric="quadratic_kappa", unit="group")},
+    "multilabel": {"classes": FINDINGS, "settings": Evaluation(unit="study", aggregate="max")},
+}
+
+
+@pytest.mark.parametrize("task", STUDIES)
+def test_every_task_as_it_is_computed(task: str, tmp_path: Path) -> None:
+    arguments = compute(tmp_path, task=task, **STUDIES[task])
+    write_report(tmp_path, **arguments)
+    metrics, page = read_json(tmp_path / "metrics.json"), Page((tmp_path / "report.html").read_text("utf-8"))
+    test = metrics["candidates"][metrics["winner"]]["test"]
+    assert len(page.tables["Operating points"]) == 1 + len(test["operating"])
+    rows = [row for row in page.tables["Figures by class"][1:] if row[0] in metrics["scored"]]
+    assert [row[1] for row in rows] == [str(test["per_class"][label]["positives"]) for label in metrics["scored"]]
+    values = [stratum["value"] for stratum in metrics["subgroups"]]
+    assert {"north", "south", "east", "unknown"} < set(values)
+    for label in metrics["scored"]:
+        _, _, *strata = page.tables[f"Subgroups: {label}"]
+        assert [row[0] for row in strata if len(row) > 1] == values
+    assert page.text.count("Occlusion map") == 0  # in alternative texts only
+    pictures = [attributes["alt"] or "" for tag, attributes in page.elements if tag == "img"]
+    shown = read_json(tmp_path / "failures.json")
+    assert sum(alt.startswith("Occlusion map") for alt in pictures) == len(shown["mistakes"]) + len(shown["correct"])
+    assert not re.search(r"\b(nan|NaN|None|null|inf)\b", page.text)
+    assert all(cell for table in page.tables.values() for row in table for cell in row)
+    if task == "ordinal":
+        assert "was chosen: quadratic-weighted kappa" in page.text
