@@ -21,6 +21,7 @@ HOW_TO_MAKE = {
     "candidate": "medgraft transfer",
     "evaluation": "medgraft evaluate",
     "registration": "medgraft register",
+    "validation": "medgraft validate",
 }
 
 Card = dict[str, Any]

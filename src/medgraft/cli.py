@@ -189,6 +189,27 @@ def leaderboard(artifacts: Artifacts = ARTIFACTS) -> None:
 
 
 @app.command()
+def validate(
+    model: Annotated[str, typer.Argument(help="A registered model: name@alias or name/version.")],
+    dataset: Annotated[Path, typer.Argument(help="Dataset artifact; its plan and sealed labels lie beside it.")],
+    store: StoreUri = DEFAULT_STORE,
+) -> None:
+    """Score a registered model on another dataset, with its own temperature and thresholds, and write the same report.
+
+    Reads DATASET, the plan and the sealed labels beside it, and the model from the MLflow server. Writes the folder
+    `validation` beside DATASET and a run on the server.
+    """
+    from medgraft.stages import validate as command
+    from medgraft.store import Store
+
+    out = dataset.parent / "validation"
+    outcome = command.run(model, dataset, out, Store(store))
+    for line in command.summary(out):
+        typer.echo(line)
+    _done("validate", out, outcome)
+
+
+@app.command()
 def withdraw(
     group: Annotated[str, typer.Argument(help="The patient, as the source names them.")],
     hashed: Annotated[bool, typer.Option("--hashed", help="GROUP is the HMAC id that artifacts show.")] = False,

@@ -43,9 +43,9 @@ def test_the_interval_of_an_auroc_covers_it(area: float, prevalence: float, cons
         plain += percentile.low <= area <= percentile.high
     covered = 1 - (below + above) / STUDIES
     print(
-        f"AUROC {area}, prevalence {prevalence}, labels of {'patients' if constant else 'images'}: covers {covered:.3f} "
-        f"(truth below {below / STUDIES:.3f}, above {above / STUDIES:.3f}), mean width {np.mean(widths):.3f}; "
-        f"plain percentiles would cover {plain / STUDIES:.3f}"
+        f"AUROC {area}, prevalence {prevalence}, labels of {'patients' if constant else 'images'}: covers "
+        f"{covered:.3f} (truth below {below / STUDIES:.3f}, above {above / STUDIES:.3f}), "
+        f"mean width {np.mean(widths):.3f}; plain percentiles would cover {plain / STUDIES:.3f}"
     )
     assert covered >= 0.93
     assert covered > plain / STUDIES - 0.005

@@ -27,6 +27,12 @@ def cell(seed: int, ground: int = 0, side: int = 64) -> Pixels:
     return np.where(disc, faint, ground).astype(np.uint8)[:, :, None]
 
 
+def look_alike(seed: int) -> Pixels:
+    """One soft picture under grain that every seed has of its own: alike by perceptual hash, not by pixels."""
+    grain = np.random.default_rng(seed).normal(0, 25, (64, 64, 1))
+    return np.clip(picture(0) + grain, 0, 255).astype(np.uint8)
+
+
 def changed(pixels: Pixels, change: Callable[[Image.Image], Image.Image]) -> Pixels:
     """The picture after a change that takes and gives a PIL image."""
     image = np.asarray(change(Image.fromarray(pixels.squeeze())))

@@ -77,8 +77,8 @@ def refuse_overlap(name: str, exposed: Mapping[str, Any], folder: Path, source: 
     return [
         f"{len(alike)} of {len(rows)} validation and test images look like one that initialization '{name}' has seen: "
         f"their perceptual hashes differ in at most {NEAR} of 64 bits, and not all could be compared by their pixels. "
-        "Most look-alikes are different images (in public sets 3 % of single red cells and 40 % of fundus photographs "
-        "have one in another patient), but a copy among them would make the figures too good."
+        "Most look-alikes are different images (3 % of the red cells and 40 % of the fundus photographs in two public "
+        "sets have one), but a copy among them would make the figures too good."
     ]
 
 
@@ -112,9 +112,9 @@ def _copies(folder: Path, alike: set[str], source: Path, exposed: Mapping[str, A
     items: list[Pictured] = []
     reads: list[Callable[[], bytes]] = []
     waiting = Spill(0)
-    for place, rows in ((source, seen), (folder, judged)):
+    for place, splits, rows in ((source, None, seen), (folder, JUDGED, judged)):
         hashes = dict(zip(rows["image_id"], _numbers(rows["phash"]).tolist(), strict=True))
-        for image_id, raw in read_images(place, rows["split"].unique().to_list()):
+        for image_id, raw in read_images(place, splits):
             if image_id in hashes:
                 items.append(Pictured(hashes[image_id], decode(raw).shape[:2]))
                 reads.append(waiting.append(raw))

@@ -55,9 +55,9 @@ def open_source(uri: str, cache: Path) -> Source:
 def check_source(uri: str) -> None:
     """Raise `UserError` when `open_source` would find nothing there; downloads and unpacks nothing."""
     if uri.startswith(MEDMNIST):
-        from medgraft.data.medmnist_download import parse
+        from medgraft.data.medmnist_download import look_up, parse
 
-        parse(uri)
+        look_up(*parse(uri))
         return
     local = _local(uri)
     if local is None:

@@ -10,6 +10,7 @@ import torch
 
 from medgraft.data.identity import group_key
 from medgraft.data.readers import readers
+from medgraft.data.sources import READ_AS_FILES, check_source
 from medgraft.errors import UserError, raise_all
 from medgraft.networks.backbones import create_backbone
 from medgraft.networks.network import Network, NetworkSpec
@@ -34,12 +35,12 @@ class Estimate:
     chunk_seconds: float
 
 
-def check_reachable(params: Params) -> int:
+def check_reachable(params: Params) -> int | None:
     """How many rows the source has; raises one `UserError` with all that a stage will need and that is not there.
 
-    The reader runs, but opens no image.
+    The reader runs, but opens no image. None where the source is remote or packed: it is not fetched to count it.
     """
-    rows = []
+    rows: list[int | None] = []
     checks: list[Callable[[], None]] = [
         lambda: rows.append(_count_rows(params)),
         lambda: _key(params),
@@ -57,11 +58,15 @@ def check_reachable(params: Params) -> int:
     return rows[0]
 
 
-def estimates(resolved: Resolved, rows: int) -> list[Estimate]:
-    """For every candidate, a training step measured on this machine times the steps its runs will take."""
+def estimates(resolved: Resolved, rows: int | None) -> list[Estimate]:
+    """For every candidate, a training step measured on this machine times the steps its runs will take.
+
+    Where the rows are not known, as many as the cost ceiling lets a run process.
+    """
     params = resolved.params
     study = params.study
-    train = max(1, round(rows * (1 - params.split.validation - params.split.test)))
+    share = 1 - params.split.validation - params.split.test
+    train = study.max_images if rows is None else max(1, round(rows * share))
     measured: dict[tuple[str, int, bool], float] = {}
     found = []
     for name, settings in resolved.candidates.items():
@@ -93,14 +98,15 @@ def _step_seconds(
     return min(spent[1:])
 
 
-def _count_rows(params: Params) -> int:
-    source = Path(params.dataset.source)
-    if not source.is_dir():
-        raise UserError(f"dataset.source: the folder {source} does not exist; correct the path")
+def _count_rows(params: Params) -> int | None:
+    uri = params.dataset.source
+    check_source(uri)
+    if "://" in uri or not (Path(uri).is_dir() or Path(uri).suffix in READ_AS_FILES):
+        return None
     reader = readers.get(params.dataset.reader["type"])
-    rows = sum(1 for _ in reader.read(source, reader.settings(**params.dataset.reader)))
+    rows = sum(1 for _ in reader.read(Path(uri), reader.settings(**params.dataset.reader)))
     if rows == 0:
-        raise UserError(f"dataset.source: {source} holds no rows; correct it or the reader's settings")
+        raise UserError(f"dataset.source: {uri} holds no rows; correct it or the reader's settings")
     return rows
 
 
@@ -123,10 +129,11 @@ def _server(params: Params) -> None:
     connect(params.registration.tracking_uri)
 
 
-def describe(estimated: Sequence[Estimate], rows: int, resolved: Resolved) -> list[str]:
+def describe(estimated: Sequence[Estimate], rows: int | None, resolved: Resolved) -> list[str]:
     """What will run, in lines for a terminal."""
     params = resolved.params
-    lines = [f"dataset {params.dataset.name}: {rows} rows, {params.dataset.task}, classes {params.dataset.classes}"]
+    counted = "rows not counted yet (remote or packed)" if rows is None else f"{rows} rows"
+    lines = [f"dataset {params.dataset.name}: {counted}, {params.dataset.task}, classes {params.dataset.classes}"]
     if params.dataset.task == "binary":
         lines.append(f"  positive class: {params.dataset.classes[1]}")
     for name, settings in params.initializations.items():
@@ -143,7 +150,8 @@ def describe(estimated: Sequence[Estimate], rows: int, resolved: Resolved) -> li
                 "to lose less when a run is killed"
             )
     total = _duration(sum(e.seconds for e in estimated))
-    lines.append(f"all candidates one after the other: about {total} of training here (from a measured step)")
+    most = "at most " if rows is None else ""
+    lines.append(f"all candidates one after the other: {most}about {total} of training here (from a measured step)")
     return lines
 
 

@@ -80,3 +80,24 @@ def test_bins_without_a_band_keep_their_dot() -> None:
 
 def _texts(chart: str) -> list[str]:
     return [element.text or "" for element in ET.fromstring(chart).iter() if element.tag.endswith("text")]
+
+
+def decisions(*net_benefit: float | None) -> pl.DataFrame:
+    columns = {"threshold": [0.1, 0.2, 0.3], "net_benefit": net_benefit, "low": [None] * 3, "high": [None] * 3}
+    return pl.DataFrame(columns | {"treat_all": [0.2, -0.1, -40.0]}, strict=False)
+
+
+def test_decision_curves_show_what_is_above_and_a_little_below_nothing() -> None:
+    lines = {"model": line(0), "reference": line(1)}
+    chart = charts.decision_curve(
+        {"model": decisions(0.3, 0.2, 0.1), "reference": decisions(0.2, 0.1, None)}, lines, "x", "c"
+    )
+    assert (
+        "net benefit of the chosen model 0.300 at 0.1, 0.200 at 0.2, 0.100 at 0.3"
+        in ET.fromstring(chart).attrib["aria-label"]
+    )
+    assert "nan" not in chart
+    written = [float(text.replace("−", "-")) for text in _texts(chart) if re.fullmatch(r"−?\d\.\d+", text)]
+    assert min(written) >= -0.1  # of the axes; treating all goes down to -40
+    deep = charts.decision_curve({"model": decisions(0.3, -0.2, -9.0)}, lines, "x", "c")
+    assert "−0.3" in _texts(deep)

@@ -107,7 +107,7 @@ def test_mistakes_with_their_pictures(name: str, request: pytest.FixtureRequest)
             raw = (report["folder"] / "gallery" / picture).read_bytes()
             assert f"data:image/png;base64,{base64.b64encode(raw).decode()}" in shown
         assert (
-            f"actually {case['truth']} decided {case['decided']}, with {case['probability']:.3f} "
+            f"actually {case['truth']} decided {case['decided']}, probability {case['probability']:.3f} "
             f"image {case['image_id'][:12]} patient {case['group_id'][:12]}"
         ) in page.text
         assert case["image_id"] not in page.text

@@ -113,9 +113,7 @@ def decision_curve(curves: Mapping[str, pl.DataFrame], lines: Mapping[str, Line]
                 linestyle=style.style,
                 linewidth=style.width,
             )
-        # Treating all falls without end towards a threshold of 1; what lies deep below 0 tells nothing.
-        tallest = max(0.01, float(np.nanmax([_nullable(everyone, "net_benefit"), everyone["treat_all"].to_numpy()])))
-        axes.set_ylim(-0.3 * tallest, 1.15 * tallest)
+        axes.set_ylim(*_shown_benefits(curves))
         axes.set_xlim(0, 1)
         axes.set_xlabel("threshold probability")
         axes.set_ylabel("net benefit")
@@ -124,6 +122,14 @@ def decision_curve(curves: Mapping[str, pl.DataFrame], lines: Mapping[str, Line]
             f"{b:.3f} at {t:g}" for t, b in at.select("threshold", "net_benefit").drop_nulls().iter_rows()
         )
         return svg(axes, identifier, f"Decision curve for {name}: net benefit of the chosen model {pairs}.")
+
+
+def _shown_benefits(curves: Mapping[str, pl.DataFrame]) -> tuple[float, float]:
+    """Treating all falls without end towards a threshold of 1, and so may a model; deep below 0 tells nothing."""
+    benefits = np.concatenate([_nullable(points, "net_benefit") for points in curves.values()])
+    treat_all = next(iter(curves.values()))["treat_all"].to_numpy()
+    tallest = max(0.01, float(np.nanmax([*benefits, *treat_all])))
+    return float(np.clip(1.15 * np.nanmin(benefits), -tallest, -0.3 * tallest)), 1.15 * tallest
 
 
 def _nullable(table: pl.DataFrame, column: str) -> Floats:
