@@ -44,8 +44,9 @@ def test_a_copy_with_an_official_split_stands_for_one_without() -> None:
 def test_copies_with_different_labels_are_all_thrown_out() -> None:
     found = resolve([_row(1, "a", "p", 0), _row(2, "a", "q", 1), _row(3, "a", "q", None), _row(4, "b", "q", 1)])
     assert [row.image_id for row in found.rows] == ["b"]
-    assert found.conflicts == [[f"labels.csv row {i}" for i in (1, 2, 3)]]
-    assert [where for where, _ in found.conflicting] == found.conflicts[0]
+    [conflict] = found.conflicts
+    assert conflict.references == tuple(f"labels.csv row {i}" for i in (1, 2, 3))
+    assert [where for where, _ in found.conflicting] == list(conflict.references)
     assert all("different labels" in why for _, why in found.conflicting)
     assert found.duplicates == []
 
@@ -81,7 +82,8 @@ def test_findings_of_copies_add_up_unless_they_contradict_each_other() -> None:
     )
     assert [row.label for row in found.rows] == [(1, 0, None), (1, 0, 0)]
     found = resolve([_row(1, "a", "p", (1, None)), _row(2, "a", "q", (0, 0))])
-    assert (found.rows, found.conflicts) == ([], [["labels.csv row 1", "labels.csv row 2"]])
+    assert found.rows == []
+    assert [c.references for c in found.conflicts] == [("labels.csv row 1", "labels.csv row 2")]
 
 
 def test_groups_that_share_a_picture_become_one() -> None:

@@ -1,11 +1,13 @@
-"""A thousand hostile files: each is quarantined with the right reason, none crashes, none vanishes, memory is bounded."""
+"""A thousand hostile files: each ends with the right reason, none crashes, none vanishes, memory is bounded."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,10 +59,15 @@ class Told:
     members: dict[str, str]
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF data", "ignore:Tag data larger", "ignore:Truncated File")
+
+
 def _run(folder: Path, *arguments: str) -> str:
     """What a process of our own prints that works in that folder."""
     variables = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=variables, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=variables, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()[-1]
 
@@ -141,6 +148,30 @@ def test_nothing_that_rode_along_reaches_the_dataset(told: Told) -> None:
         assert PAYLOAD not in raw
 
 
+# What a folder may hold besides images.
+NO_IMAGE = {"folder": "more bytes than", "dicom": "not a DICOM file", "nifti": "not a NIfTI file"}
+
+
+@pytest.mark.parametrize("reader", NO_IMAGE)
+def test_what_lies_in_a_folder_and_is_no_image_file(reader: str, tmp_path: Path) -> None:
+    folder = tmp_path / "set" / "healthy"
+    (folder / "a folder.png").mkdir(parents=True)
+    (folder / "dangling.png").symlink_to("nowhere.png")
+    with (folder / "huge.png").open("wb") as stream:
+        stream.truncate(3_000_000_000)  # a hole: no disk is used
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "out.png").symlink_to("/etc/passwd")
+    os.mkfifo(folder / "pipe.png")
+    with chdir(folder), socket.socket(socket.AF_UNIX) as connection:  # its address must be short
+        connection.bind("socket.png")
+    (folder / os.fsdecode(b"\xff.png")).write_bytes(encoded(noise(1)))
+    [found] = _examined(reader, tmp_path / "set", MAX_PIXELS)
+    expected = ["file missing", NO_IMAGE[reader], "file cannot be read", "a link that leads out of the source"]
+    expected += ["not a file", "not a file", "a name that is no text"]
+    assert len(found) == len(expected)
+    assert all(why.startswith(start) for why, start in zip(found.values(), expected, strict=True)), found
+
+
 # The other readers.
 def test_nifti_volumes(tmp_path: Path) -> None:
     items = _write(tmp_path / "set", list(volumes.volumes(0)))
@@ -180,8 +211,7 @@ def _load(raw: bytes) -> None:
     content.digest()
     try:
         loaded = content.load(10_000)
-    except BadImageError as reason:
-        assert str(reason)
+    except BadImageError:
         return
     assert loaded.array.dtype in (np.uint8, np.uint16)
     assert loaded.array.ndim == 3

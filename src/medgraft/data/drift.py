@@ -63,8 +63,9 @@ def _row(
     means: NDArray[np.float64],
 ) -> dict[str, Any]:
     own, rest = means[mine], means[others]
-    smd = _standardised_difference(own, rest)
-    chance = ERRORS * float(np.sqrt(1 / len(own) + 1 / len(rest))) if len(rest) else 0.0
+    compared = min(len(own), len(rest)) > 1
+    smd = _standardised_difference(own, rest) if compared else None
+    chance = ERRORS * float(np.sqrt(1 / len(own) + 1 / max(len(rest), 1)))
     return {
         "column": column,
         "value": value,
@@ -74,14 +75,12 @@ def _row(
         "intensity_mean": float(own.mean()),
         "intensity_sd": float(own.std(ddof=1)) if len(own) > 1 else 0.0,
         "smd": smd,
-        "ks": float(ks_2samp(own, rest, method="asymp").statistic) if len(rest) else None,
+        "ks": float(ks_2samp(own, rest, method="asymp").statistic) if compared else None,
         "flag": smd is not None and len(own) >= LEAST and abs(smd) >= max(FLAGGED, chance),
     }
 
 
 def _standardised_difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> float | None:
-    """Difference of the means in standard deviations, of which the variances of both are averaged."""
-    if min(len(a), len(b)) < 2:
-        return None
+    """Difference of the means in standard deviations (the root of the mean variance); None where nothing varies."""
     spread = float(np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2))
     return float(a.mean() - b.mean()) / spread if spread else None

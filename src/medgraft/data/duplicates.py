@@ -19,16 +19,24 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Conflict:
+    """Copies of one image whose labels contradict each other: where they stand, and where its pixels can be read."""
+
+    image_id: str
+    references: tuple[str, ...]
+    row: Row
+
+
+@dataclass(frozen=True)
 class Resolved:
     """Rows with one left for each image, and which groups are one because they share a picture.
 
-    `duplicates`: (reference, its original); `conflicts`: references of copies whose labels contradict each other, all
-    thrown out; `joined`: group → the group that stands for it, as far as it is another.
+    `duplicates`: (reference, its original); `conflicts`: copies that were all thrown out; `joined`: group → the group that stands for it, as far as it is another.
     """
 
     rows: list[Row]
     duplicates: list[tuple[str, str]]
-    conflicts: list[list[str]]
+    conflicts: list[Conflict]
     joined: dict[str, str]
 
     @property
@@ -43,9 +51,9 @@ class Resolved:
     def conflicting(self) -> list[tuple[str, str]]:
         """(reference, reason) of every row of a conflict, for the quarantine."""
         return [
-            (reference, f"the same pixels carry different labels ({', '.join(same)})")
+            (reference, f"the same pixels carry different labels ({', '.join(same.references)})")
             for same in self.conflicts
-            for reference in same
+            for reference in same.references
         ]
 
 
@@ -61,7 +69,7 @@ def resolve(rows: Sequence[Row]) -> Resolved:
         copies.setdefault(row.image_id, []).append(row)
     kept: list[Row] = []
     duplicates: list[tuple[str, str]] = []
-    conflicts: list[list[str]] = []
+    conflicts: list[Conflict] = []
     joined: dict[str, str] = {}
     for same in copies.values():
         _refuse_straddling(same)
@@ -70,7 +78,7 @@ def resolve(rows: Sequence[Row]) -> Resolved:
         try:
             label = combined([row.label for row in same])
         except ValueError:
-            conflicts.append([row.record.reference for row in same])
+            conflicts.append(Conflict(same[0].image_id, tuple(row.record.reference for row in same), same[0]))
             continue
         first = min(same, key=lambda row: (row.label is None, row.record.split is None))  # the first of the best known
         placed = next((row.record.split for row in same if row.record.split not in (None, "unlabelled")), None)

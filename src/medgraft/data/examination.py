@@ -109,10 +109,15 @@ def white_value(images: Iterable[Examined], asked: int | None) -> int | None:
     One value for the whole set: scaling each image by its own largest value would make brightness meaningless. None
     where every image has 8 bits.
     """
-    largest = [image.largest for image in images if image.largest is not None]
-    if not largest:
+    found = largest(images)
+    if found is None:
         return None
-    return asked or max(2 ** max(largest).bit_length() - 1, 256)
+    return asked or max(2 ** found.bit_length() - 1, 256)
+
+
+def largest(images: Iterable[Examined]) -> int | None:
+    """The largest value of images with more than 8 bits, where there are any."""
+    return max((image.largest for image in images if image.largest is not None), default=None)
 
 
 def _digest(record: Record) -> str:

@@ -16,7 +16,7 @@ from medgraft.evaluation.arrays import Floats
 from medgraft.networks.network import Network
 
 WINDOWS_A_SIDE = 8
-BATCH = 32
+BATCH = 64
 
 
 @torch.no_grad()

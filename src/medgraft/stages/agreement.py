@@ -1,17 +1,27 @@
 """Whether an artifact was made as the plan asks: what is compared must be what params.yaml says."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medgraft.artifacts import Card
+from medgraft.artifacts import Card, fingerprint
 from medgraft.errors import UserError
 from medgraft.params import Dataset, Split, Study
 from medgraft.stages.running import read_item
 
 
 def asked(dataset: Dataset, split: Split) -> dict[str, Any]:
-    """What decides a dataset besides its content: not where it lies, nor the secret."""
-    return {"dataset": dataset.model_dump(exclude={"source", "group_key"}), "split": split.model_dump()}
+    """What decides a dataset besides its content: not where it lies, nor the secret; names of institutions hashed."""
+    told = dataset.model_dump(exclude={"source", "group_key"})
+    return {"dataset": told | {"reader": without_names(dataset.reader)}, "split": split.model_dump()}
+
+
+def without_names(reader: Mapping[str, Any]) -> dict[str, Any]:
+    """A reader's settings in which the names of institutions (`sites`: name → alias) are hashes."""
+    sites = reader.get("sites")
+    if not isinstance(sites, Mapping):
+        return dict(reader)
+    return dict(reader) | {"sites": {fingerprint("site", name, {}, "")[:8]: alias for name, alias in sites.items()}}
 
 
 def trained_by(study: Study) -> dict[str, Any]:

@@ -12,21 +12,24 @@ from medgraft.data.card import label_facts
 from medgraft.data.dataset import Item, write_aliases, write_sealed, write_shards
 from medgraft.data.deidentification import check_columns, deidentified
 from medgraft.data.division import split_of_rows
+from medgraft.data.drift import drift
 from medgraft.data.duplicates import Resolved, Row, check_official, join, resolve
 from medgraft.data.examination import (
     Examination,
     content_digests,
     eight_bits,
     examine_all,
+    largest,
     stored_bytes,
     white_value,
 )
 from medgraft.data.identity import GroupKey, group_key
 from medgraft.data.images import Pixels
 from medgraft.data.near_duplicates import Found, Pictured, find
-from medgraft.data.quality import quality_report
+from medgraft.data.quality import look_alikes, quality_report, shown
 from medgraft.data.readers import ReaderSettings, Record, readers
 from medgraft.data.sources import Source, open_source
+from medgraft.data.thumbnails import write_thumbnails
 from medgraft.errors import UserError
 from medgraft.params import Dataset, Split
 from medgraft.stages import STAGES
@@ -39,7 +42,7 @@ SOURCES = Path(".medgraft/sources")  # unpacked archives and copies of remote so
 
 @dataclass(frozen=True)
 class Ingestion:
-    """What was asked for, and what was found on the way to the dataset."""
+    """What was asked for, and what was found; `groups`: of the rows before near duplicates joined them."""
 
     settings: Dataset
     split: Split
@@ -49,6 +52,7 @@ class Ingestion:
     examination: Examination
     resolved: Resolved
     near: Found
+    groups: list[str]
     white: int | None
 
 
@@ -84,11 +88,12 @@ def run(plan: Path, dataset: Path, sealed: Path, store: Store) -> str:
         _refuse_mixed(examination)
         white = white_value(examination.images.values(), settings.white)
         near = _near_duplicates(resolved, examination, settings, white)
+        groups = [row.group for row in resolved.rows]
         resolved = join(resolved, [(pair.a, pair.b) for pair in near.verified])
         check_official(resolved.rows)
         columns = {c: [row.record.subgroups.get(c) for row in resolved.rows] for c in reader_settings.subgroup_columns}
         check_columns(columns, [row.record.group or row.group for row in resolved.rows])
-        found = Ingestion(settings, split, reader_settings, key, source, examination, resolved, near, white)
+        found = Ingestion(settings, split, reader_settings, key, source, examination, resolved, near, groups, white)
         _pack(folders, prints, found)
 
     return produce({"dataset": dataset, "sealed": sealed}, prints, store, build)
@@ -164,14 +169,46 @@ def _item(row: Row, split: str, found: Ingestion) -> Item:
 
 
 def _quality(folder: Path, items: Sequence[Item], found: Ingestion) -> dict[str, Any]:
+    """The quality report; thumbnails of the pictures it lists are written into `folder`."""
     examination, resolved = found.examination, found.resolved
-    return quality_report(
-        len(examination.rows) + len(examination.quarantined),
-        [examination.images[row.image_id] for row in resolved.rows],
-        [*examination.quarantined, *resolved.conflicting],
-        resolved.duplicates,
-        sum(len(others) for others in resolved.aliases.values()),
-        Counter(row.group for row in resolved.rows).values(),
+    images = [examination.images[row.image_id] for row in resolved.rows]
+    listed = look_alikes(found.near, items, found.groups, resolved.conflicts)
+    contents = {row.image_id: row.record.content for row in [*resolved.rows, *(c.row for c in resolved.conflicts)]}
+    names = {image_id: f"{image_id}.png" for image_id in shown(listed)}
+
+    def load(image_id: str) -> Pixels:
+        content = contents[image_id]
+        assert content is not None
+        return eight_bits(content.load(found.settings.max_pixels), found.white)
+
+    if images[0].dimensions == 3:  # a volume has no one picture
+        names = {}
+    write_thumbnails(folder / "thumbnails", names, load)
+    report = quality_report(
+        rows=len(examination.rows) + len(examination.quarantined),
+        kept=images,
+        quarantined=[*examination.quarantined, *resolved.conflicting],
+        duplicates=resolved.duplicates,
+        merged_groups=sum(len(others) for others in resolved.aliases.values()),
+        group_sizes=Counter(row.group for row in resolved.rows).values(),
+    )
+    columns = found.reader.subgroup_columns
+    source = found.source
+    return (
+        report
+        | listed
+        | {
+            "thumbnails": names,
+            "drift": drift(
+                [item.split for item in items],
+                {column: [item.subgroups[column] for item in items] for column in columns},
+                [image.shape[1] for image in images],
+                [image.shape[0] for image in images],
+                [image.mean * 255 / (found.white or 255) if image.largest else image.mean for image in images],
+            ),
+            "archive": None if source.members is None else {"members": source.members, "refused": len(source.refused)},
+            "white": None if found.white is None else {"value": found.white, "largest": largest(images)},
+        }
     )
 
 

@@ -17,6 +17,7 @@ from medgraft.registry.tracking import count_openings, summary, track
 from medgraft.registry.verification import verify
 from medgraft.registry.winner import Winner, read_winner
 from medgraft.stages import STAGES
+from medgraft.stages.agreement import without_names
 from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 
@@ -48,7 +49,9 @@ def run(plan: Path, dataset: Path, candidates: Path, evaluation: Path, registrat
             limit = item["params"]["dataset"]["max_pixels"]
             write_package(package, winner, dataset, Release(settings.model_name, limit, openings, print_))
             deviation = verify(package, winner.name, dataset, evaluation)
-            tracked = track(client, settings.experiment, winner, candidates, evaluation, item["params"], openings)
+            told = item["params"]["dataset"]
+            params = item["params"] | {"dataset": told | {"reader": without_names(told["reader"])}}
+            tracked = track(client, settings.experiment, winner, candidates, evaluation, params, openings)
             tags = _version_tags(print_, winner, deviation)
             text = summary(winner, openings)
             version = register(client, settings.model_name, package, tracked, tags, text)

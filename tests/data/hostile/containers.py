@@ -62,7 +62,9 @@ def containers(seed: int) -> Iterator[bytes]:
     yield npz(good | {"train_images": values((5, 28, 28, 4, 2))})
     yield npz(good | {"train_labels": good["train_labels"][:3]})
     yield npz(good | {"train_images": _lying((1, 2**27), content=bytes(2**27))})
-    yield npz(good | {"train_images": _bomb()}, zipfile.ZIP_BZIP2)
+    many: dict[str, Array | bytes] = {"train_images": _bomb(), "train_labels": values((100, 1), high=2)}
+    yield npz({**good, **many}, zipfile.ZIP_BZIP2)  # which zipfile unpacks in steps of unbounded size
+    yield npz({**good, **many}, zipfile.ZIP_LZMA)
     flipped = bytearray(npz(good, zipfile.ZIP_STORED))
     flipped[len(flipped) // 3] ^= 1
     yield bytes(flipped)
@@ -73,5 +75,5 @@ def containers(seed: int) -> Iterator[bytes]:
 
 
 def _bomb() -> bytes:
-    """A hundred images of 1.5 megabytes each, all black, which bzip2 packs into a few hundred bytes."""
-    return _lying((100, 1200, 1200), content=bytes(100 * 1200 * 1200))
+    """A hundred black images, which bzip2 packs into a few hundred bytes."""
+    return _lying((100, 300, 300), content=bytes(100 * 300 * 300))

@@ -7,6 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from tests.data.hostile.item import (
 Image.init()
 PAYLOAD = b"MZ this program must not be run"
 FORMATS = {"PNG": "png", "JPEG": "jpg", "TIFF": "tif", "GIF": "gif", "WEBP": "webp", "BMP": "bmp"}
-OTHERS = ("EPS", "PPM", "PCX", "TGA", "SGI", "ICO", "DDS", "JPEG2000", "PDF", "IM", "SPIDER", "XBM")
+OTHERS = ("EPS", "PPM", "PCX", "TGA", "SGI", "ICO", "DDS", "JPEG2000", "PDF", "MSP", "SPIDER", "XBM")
 SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"II*\0", b"MM\0*", b"BM", b"RIFF\0\1\0\0WEBPVP8 ")
 TEXTS = (
     b"ERROR 0x80070057: image not exported\r\n",
@@ -153,17 +154,22 @@ def bombs(make: Maker) -> Iterator[Hostile]:
         for depth, colour in ((1, 0), (8, 0), (8, 2), (8, 3), (8, 6), (16, 0)):
             palette = ((b"PLTE", bytes(768)),) if colour == 3 else ()
             yield one("png", png(width, height, depth, colour, bytes(10_000), *palette), TOO_LARGE)
-    whole = zlib.compress(bytes(30_000 * 3751), 9)  # a PNG of 30,000 x 30,000 whose pixels are all there
+    whole = _zeros(30_000 * 3751)  # a PNG of 30,000 x 30,000 whose pixels are all there
     yield one("png", png(30_000, 30_000, 1, 0, b"").replace(zlib.compress(b"", 9), whole), TOO_LARGE)
     for _ in range(5):
         for patched in (_wide_jpeg, _wide_gif, _wide_bmp, _wide_tiff, _wide_webp):
             yield one("img", patched(make), TOO_LARGE)
     for chunk in (b"zTXt", b"iTXt", b"iCCP"):  # text or a profile that inflates to 100 MB
         head = {b"zTXt": b"a\0\0", b"iTXt": b"a\0\1\0\0\0", b"iCCP": b"a\0\0"}[chunk]
-        content = head + zlib.compress(bytes(10**8), 9)
+        content = head + _zeros(10**8)
         yield one("png", png(4, 4, 8, 0, make.bytes(20).replace(b"\5", b"\0"), (chunk, content)), ACCEPTED, *DAMAGE)
     yield one("png", saved(Image.new("1", (4000, 4000)), "PNG"), ACCEPTED)
     yield one("tif", _huge_tiles(), TOO_LARGE)
+
+
+@cache
+def _zeros(count: int) -> bytes:
+    return zlib.compress(bytes(count), 9)
 
 
 def _wide_jpeg(make: Maker) -> bytes:
@@ -203,7 +209,7 @@ def _wide_webp(make: Maker) -> bytes:
 
 def _huge_tiles() -> bytes:
     """A TIFF of 16 x 16 pixels in one tile of 10,240 x 10,240, which deflates to a tenth of a megabyte."""
-    data = zlib.compress(bytes(10_240**2), 9)
+    data = _zeros(10_240**2)
     tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: 10_240, 323: 10_240, 324: 0, 325: len(data)}
     start = 8 + 2 + 12 * len(tags) + 4
     tags[324] = start
@@ -269,7 +275,7 @@ def numbers(make: Maker) -> Iterator[Hostile]:
 def others(make: Maker) -> Iterator[Hostile]:
     """Formats that are not read: some of them run programs, or read other files."""
     for kind in OTHERS:
-        mode = {"SPIDER": "F", "XBM": "1"}.get(kind, "RGB")
+        mode = {"SPIDER": "F", "XBM": "1", "MSP": "1"}.get(kind, "RGB")
         image = make.noise().convert(mode)
         for extension in ("png", kind.lower()):
             yield one(extension, saved(image, kind), UNKNOWN)

@@ -1,4 +1,4 @@
-"""Evaluation folders whose figures the evaluation itself computed, from made-up logits of many images a patient."""
+"""Folders whose figures evaluation and validation themselves computed, from made-up logits of many images a patient."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -14,13 +14,16 @@ from tests.evaluation.report.sources import Result, dataset_card, sources
 from medgraft.artifacts import write_json
 from medgraft.data.labels import Label
 from medgraft.evaluation.choosing import Size, candidate_score, contender
-from medgraft.evaluation.failures import failures
+from medgraft.evaluation.external import assess
+from medgraft.evaluation.failures import Failures, failures
 from medgraft.evaluation.judge import judge
 from medgraft.evaluation.parts import part
 from medgraft.evaluation.plots import write_plots
+from medgraft.evaluation.readout import fixed_readout
 from medgraft.evaluation.record import metrics
 from medgraft.evaluation.results import Candidate
 from medgraft.evaluation.selection import select
+from medgraft.evaluation.validating import scored_here, validation_metrics
 from medgraft.params import Evaluation
 
 FIRST_IMAGE = {"validation": 0, "test": 10_000}
@@ -46,12 +49,44 @@ def compute(folder: Path, classes: tuple[str, ...], task: str, settings: Evaluat
     readings = {c.name: c.read(parts["test"]) for c in contenders}
     curves = {name: facts["curve"] for name, facts in found["candidates"].items()}
     write_plots(folder / "plots", readings, selection.winner, found["reference"], curves)
-    shown = failures(readings[selection.winner])
+    _write_failures(folder, failures(readings[selection.winner]), settings)
+    return sources(folder, card, list(SKILL), 1)
+
+
+def compute_validation(folder: Path, classes: tuple[str, ...], task: str, settings: Evaluation) -> Result:
+    """Write a validation by the stage's own functions; returns what else `write_validation_report` takes.
+
+    The model has no threshold at the target sensitivity for the last class.
+    """
+    of = cohorts.cohort(task, "test", 80, classes, 3, None)
+    card = dataset_card(task, classes, list(classes), {"test": of}, 1, ["site", "age"], ["Made-up patients."])
+    rows, labels = _rows("test", of), _labels("test", of)
+    scored, unscored = scored_here(card, rows["group_id"].to_list(), list(labels.values()))
+    by = judge(card | {"scored": scored}, settings)
+    thresholds = dict.fromkeys(classes, 0.4)
+    readout = fixed_readout(by.task, classes, thresholds, dict.fromkeys(classes[:-1], 0.3), thresholds)
+    p = cohorts.probabilities(task, cohorts.logits(of, 1.5, "validation"), 1.0)
+    answers = dict(zip(_ids("test", of), p.tolist(), strict=True))
+    found = assess("test", rows, labels, answers, readout, by, card["subgroups"])
+    size = {"parameters": 5_000_000, "macs": 400_000_000, "size_bytes": 20_000_000}
+    facts = validation_metrics(card, unscored, "nodules/3", found, 1.3, size)
+    facts["candidates"]["nodules/3"]["warnings"] = []
+    write_json(folder / "metrics.json", facts)
+    write_plots(folder / "plots", {"nodules/3": found.reading}, "nodules/3", "nodules/3", {})
+    _write_failures(folder, found.failures, settings)
+    told = sources(folder, card | {"splits": _only(card, "test")}, [], 2)
+    return {key: told[key] for key in ("dataset", "quality", "dataset_card", "ledger")}
+
+
+def _only(card: Result, split: str) -> Result:
+    return {split: card["splits"][split]}
+
+
+def _write_failures(folder: Path, shown: Failures, settings: Evaluation) -> None:
     write_json(folder / "failures.json", shown.facts(settings.unit, settings.aggregate))
     for number, case in enumerate([*shown.mistakes, *shown.correct]):
         draw(folder / "gallery" / f"{case.image_id}.png", number)
         draw(folder / "gallery" / f"{case.image_id}_saliency.png", number, red=True)
-    return sources(folder, card, list(SKILL), 1)
 
 
 def _ids(split: str, of: Cohort) -> list[str]:

@@ -130,7 +130,7 @@ def _quality(dataset: Path, subgroups: Sequence[str]) -> Result:
         "suspect_count": 41,
         "conflicts": [conflict],
         "drift": [
-            _drift("split", name, shift) for name, shift in (("train", 0.0), ("validation", 0.02), ("test", 0.05))
+            _drift("split", name, shift) for name, shift in (("train", None), ("validation", 0.02), ("test", 0.05))
         ]
         + [_drift(c, f"{c} {v}", 0.7 * v) for c in subgroups for v in range(2)],
         "thumbnails": thumbnails,
@@ -152,16 +152,16 @@ def _pair(number: int, verified: bool) -> Result:
     }
 
 
-def _drift(column: str, value: str, shift: float) -> Result:
+def _drift(column: str, value: str, shift: float | None) -> Result:
     return {
         "column": column,
         "value": value,
         "images": 250,
         "width": 1022.5,
         "height": 767.0,
-        "intensity_mean": 120.4 + 20 * shift,
+        "intensity_mean": 120.4 + 20 * (shift or 0),
         "intensity_sd": 31.5,
         "smd": shift,
-        "ks": 0.4 * shift,
-        "flag": shift > 0.5,
+        "ks": None if shift is None else 0.4 * shift,
+        "flag": shift is not None and shift > 0.5,
     }

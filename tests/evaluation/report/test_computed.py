@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from tests.evaluation.report.cohorts import BINARY, FINDINGS, FIVE, GRADES
-from tests.evaluation.report.computed import compute
+from tests.evaluation.report.computed import compute, compute_validation
 from tests.evaluation.report.reading import Page
 
 from medgraft.artifacts import read_json
-from medgraft.evaluation.report import write_report
+from medgraft.evaluation.report import write_report, write_validation_report
 from medgraft.params import Evaluation
 
 STUDIES: dict[str, dict[str, Any]] = {
@@ -45,3 +45,31 @@ def test_every_task_as_it_is_computed(task: str, tmp_path: Path) -> None:
     assert all(cell for table in page.tables.values() for row in table for cell in row)
     if task == "ordinal":
         assert "was chosen: quadratic-weighted kappa" in page.text
+
+
+@pytest.mark.parametrize("task", ["binary", "multilabel"])
+def test_a_validation_says_what_was_not_done_here(task: str, tmp_path: Path) -> None:
+    arguments = compute_validation(tmp_path, task=task, **STUDIES[task])
+    write_validation_report(tmp_path, **arguments)
+    html = (tmp_path / "report.html").read_text("utf-8")
+    metrics, page = read_json(tmp_path / "metrics.json"), Page(html)
+    test = arguments["dataset_card"]["splits"]["test"]
+    figure = metrics["candidates"]["nodules/3"]["test"]["macro"]["auroc"]
+    assert (
+        f"AUROC {figure['estimate']:.3f} (95 % CI {figure['low']:.3f}–{figure['high']:.3f}) on {test['images']} images "
+        f"from {test['groups']} patients, opened 2 times."
+    ) in page.text
+    assert "nothing was fitted, chosen or left out here" in page.text
+    assert not {"Leaderboard", "Choice on validation", "Initializations", "TRIPOD+AI"} & set(page.tables)
+    assert "chosen candidate" not in page.text
+    assert "nodules/3 chosen" not in page.text
+    ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    links = {(attributes.get("href") or "#")[1:] for _, attributes in page.elements} - {""}
+    assert links <= ids
+    points = metrics["candidates"]["nodules/3"]["test"]["operating"]
+    shown = page.tables["Operating points"][1:]
+    for row, point in zip(shown, points, strict=True):
+        assert (row[-6:-1] == ["undefined"] * 5) == (point["threshold"] is None)
+    assert not re.search(r"\b(nan|NaN|None|null|inf)\b", page.text)
+    write_validation_report(tmp_path, **arguments)
+    assert (tmp_path / "report.html").read_text("utf-8") == html

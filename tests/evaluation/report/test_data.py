@@ -55,7 +55,7 @@ def test_drift_and_what_stands_out(binary: Result) -> None:
     _, *rows = page.tables["Drift"]
     for row, facts in zip(rows, drift, strict=True):
         numbers = [f"{facts[key]:.1f}" for key in ("intensity_mean", "intensity_sd")]
-        numbers += [f"{facts[key]:.2f}" for key in ("smd", "ks")]
+        numbers += ["–" if facts[key] is None else f"{facts[key]:.2f}" for key in ("smd", "ks")]
         assert row[-9:] == [facts["value"], "250", "1,022.5", "767", *numbers, "yes" if facts["flag"] else "no"]
     assert f"{sum(row['flag'] for row in drift)} of {len(drift)} rows stand out." in page.text
 

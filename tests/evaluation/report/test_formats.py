@@ -47,3 +47,28 @@ def test_a_metric_is_macro_only_where_it_is_a_mean_over_classes() -> None:
 
 def test_breakable_escapes() -> None:
     assert formats.breakable("full_<b>") == "full_<wbr>&lt;b&gt;"
+
+
+@pytest.mark.parametrize(
+    ("metric", "task", "name"),
+    [
+        ("auroc", "ordinal", "macro AUROC"),
+        ("auprc", "multilabel", "macro AUPRC"),
+        ("balanced_accuracy", "ordinal", "balanced accuracy"),
+        ("balanced_accuracy", "multilabel", "macro balanced accuracy"),
+        ("quadratic_kappa", "ordinal", "quadratic-weighted kappa"),
+    ],
+)
+def test_names_of_the_headline_metric(metric: str, task: str, name: str) -> None:
+    assert formats.headline(metric, task) == name
+
+
+def test_plurals_of_units() -> None:
+    assert [formats.plural(value, "study") for value in (1, 2)] == ["1 study", "2 studies"]
+    assert formats.plural(2, "patient") == "2 patients"
+
+
+def test_rows_are_grouped_in_the_order_they_stand_in() -> None:
+    rows = [{"class": name, "n": n} for n, name in enumerate("baba")]
+    found = formats.groupby_order(rows, "class")
+    assert [(name, [row["n"] for row in of]) for name, of in found] == [("b", [0, 2]), ("a", [1, 3])]

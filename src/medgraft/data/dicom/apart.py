@@ -77,18 +77,18 @@ def _asked(child: Child, request: bytes, frame: bytes) -> NDArray[Any] | str:
     child.stdin.write(request)
     child.stdin.write(frame)
     child.stdin.flush()
-    answer = json.loads(_exactly(child.stdout.readline()))
+    line = child.stdout.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    answer = json.loads(line)
     if "error" in answer:
         return str(answer["error"])
     dtype = np.dtype(answer["dtype"])
-    raw = _exactly(child.stdout.read(dtype.itemsize * math.prod(answer["shape"])))
-    return np.frombuffer(raw, dtype).reshape(answer["shape"])
-
-
-def _exactly(raw: bytes) -> bytes:
-    if not raw:
+    length = dtype.itemsize * math.prod(answer["shape"])
+    raw = child.stdout.read(length)
+    if len(raw) < length:
         raise EOFError
-    return raw
+    return np.frombuffer(raw, dtype).reshape(answer["shape"])
 
 
 @atexit.register

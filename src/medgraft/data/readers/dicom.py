@@ -18,6 +18,7 @@ from medgraft.data.readers.dicom_table import UNLABELLED, Known, Labels
 from medgraft.data.readers.files import inside
 from medgraft.data.readers.reader import Reader, Record, Value, readers
 
+NO_TEXT = "a name that is no text"
 IDS = ("PatientID", "IssuerOfPatientID", "StudyInstanceUID", "InstitutionName")
 
 
@@ -45,7 +46,7 @@ def read(source: Path, settings: DicomSettings) -> Iterator[Record]:
     found = [_look(path, source, settings) for path in _files(source, settings)]
     issuers = _issuers(found)
     for number, file in enumerate(found, start=1):
-        known = labels.of(file.joined) if labels else _of_folder(file.path, source, settings)
+        known = labels.of(file.joined) if labels else _of_folder(file, source, settings)
         problem = file.problem or known.problem
         group = _group(file, issuers)
         for reference, frame in _frames(f"file {number}", file, settings):
@@ -64,11 +65,11 @@ def read(source: Path, settings: DicomSettings) -> Iterator[Record]:
         yield from labels.unanswered()
 
 
-def _of_folder(path: Path, source: Path, settings: DicomSettings) -> Known:
+def _of_folder(file: Found, source: Path, settings: DicomSettings) -> Known:
     """The class that the outermost folder names, where folders name one."""
-    if settings.label_from is None:
+    if settings.label_from is None or file.problem == NO_TEXT:
         return UNLABELLED
-    folders = path.relative_to(source).parts[:-1]
+    folders = file.path.relative_to(source).parts[:-1]
     return Known(folders[0]) if folders else Known(problem="not inside a class folder")
 
 
@@ -80,6 +81,8 @@ def _files(source: Path, settings: DicomSettings) -> Sequence[Path]:
 
 
 def _look(path: Path, source: Path, settings: DicomSettings) -> Found:
+    if not _is_text(str(path.relative_to(source))):
+        return Found(path, problem=NO_TEXT)
     joined = _place(path, source, settings)
     if path.is_symlink() and inside(source, str(path.relative_to(source))) is None:
         return Found(path, joined=joined, problem="a link that leads out of the source")
@@ -104,6 +107,15 @@ def _look(path: Path, source: Path, settings: DicomSettings) -> Found:
         subgroups=_subgroups(dataset, settings),
         problem=problem,
     )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written as UTF-8; file systems allow any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _place(path: Path, source: Path, settings: DicomSettings) -> str | None:

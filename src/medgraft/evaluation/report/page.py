@@ -39,44 +39,68 @@ def write_report(
     Raises `ValueError` when these are not of one evaluation, `UserError` when a file is missing or damaged.
     """
     metrics, selection = read_json(folder / "metrics.json"), read_json(folder / "selection.json")
-    failures = read_json(folder / "failures.json")
     _check(metrics, selection, dataset_card, ledger)
     # Everywhere in the order of the leaderboard.
     metrics["candidates"] = {row["name"]: metrics["candidates"][row["name"]] for row in selection["rows"]}
-    winner = metrics["candidates"][metrics["winner"]]
-    per_class = winner["test"]["per_class"]
-    facts = known(metrics, dataset_card, quality, failures, initializations, ledger["openings"])
-    lists = ("near_duplicates", "suspects", "conflicts")
+    figures = _figures(folder, metrics, dataset, dataset_card, quality)
+    facts = known(metrics, dataset_card, quality, figures["failures"], initializations, ledger["openings"])
     page = (
         _environment()
         .get_template("report.html")
         .render(
-            metrics=metrics,
+            **figures,
+            tested=dataset_card["splits"]["test"],
             selection=selection,
-            dataset=dataset_card,
-            quality=quality,
             cost=cost,
             ledger=ledger,
             provenance=provenance,
             initializations=initializations,
-            winner=winner,
-            metric=headline(metrics["metric"], metrics["task"]),
-            unit=unit(metrics["unit"]),
-            warnings=_warnings(metrics, dataset_card),
             other_warnings=_other_warnings(metrics),
             learning_curves=panels.learning_curves(metrics),
-            ranking=panels.ranking(folder, metrics),
-            reliability=panels.reliability(folder, metrics),
-            decisions=panels.decisions(folder, metrics),
-            forests=forests(metrics["subgroups"], per_class, metrics["scored"]),
-            cautions=subgroup_cautions(metrics["subgroups"], per_class),
-            mistakes=cases(failures["mistakes"], folder),
-            correct=cases(failures["correct"], folder),
-            pairs={name: pairs(quality[name], quality["thumbnails"], dataset) for name in lists},
             checklists=checklists(facts),
         )
     )
     (folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def write_validation_report(folder: Path, *, dataset: Path, quality: Facts, dataset_card: Facts, ledger: Facts) -> None:
+    """Write `folder/report.html` of a model that was not chosen here, from the same files but selection.json.
+
+    metrics.json has that one candidate; all labelled images of the data set are its test. Otherwise as `write_report`.
+    """
+    metrics = read_json(folder / "metrics.json")
+    _check_test_set(metrics, dataset_card, ledger)
+    labelled = [split for name, split in dataset_card["splits"].items() if name != "unlabelled"]
+    tested = {key: sum(split[key] for split in labelled) for key in ("images", "groups")}
+    figures = _figures(folder, metrics, dataset, dataset_card, quality)
+    page = _environment().get_template("validation.html").render(**figures, tested=tested, ledger=ledger)
+    (folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def _figures(folder: Path, metrics: Facts, dataset: Path, dataset_card: Facts, quality: Facts) -> dict[str, Any]:
+    """What both kinds of report say of a data set and of the one model in the middle."""
+    failures = read_json(folder / "failures.json")
+    winner = metrics["candidates"][metrics["winner"]]
+    per_class = winner["test"]["per_class"]
+    lists = ("near_duplicates", "suspects", "conflicts")
+    return {
+        "metrics": metrics,
+        "dataset": dataset_card,
+        "quality": quality,
+        "failures": failures,
+        "winner": winner,
+        "metric": headline(metrics["metric"], metrics["task"]),
+        "unit": unit(metrics["unit"]),
+        "warnings": _warnings(metrics, dataset_card),
+        "ranking": panels.ranking(folder, metrics),
+        "reliability": panels.reliability(folder, metrics),
+        "decisions": panels.decisions(folder, metrics),
+        "forests": forests(metrics["subgroups"], per_class, metrics["scored"]),
+        "cautions": subgroup_cautions(metrics["subgroups"], per_class),
+        "mistakes": cases(failures["mistakes"], folder),
+        "correct": cases(failures["correct"], folder),
+        "pairs": {name: pairs(quality[name], quality["thumbnails"], dataset) for name in lists},
+    }
 
 
 def _environment() -> Environment:
@@ -96,6 +120,10 @@ def _check(metrics: Facts, selection: Facts, dataset: Facts, ledger: Facts) -> N
     names = {row["name"] for row in selection["rows"]}
     if selection["winner"] != metrics["winner"] or names != set(metrics["candidates"]):
         raise ValueError(f"selection.json is of {sorted(names)}, metrics.json of {sorted(metrics['candidates'])}")
+    _check_test_set(metrics, dataset, ledger)
+
+
+def _check_test_set(metrics: Facts, dataset: Facts, ledger: Facts) -> None:
     test_sets = {metrics["dataset"]["test_set"], dataset["test_set"], ledger["test_set"]}
     if len(test_sets) > 1:
         raise ValueError(f"metrics, data set and ledger are not of one test set: {sorted(test_sets)}")
