@@ -49,9 +49,9 @@ def speed(recipe: str, repeats: int) -> None:
         for turn in range(repeats + 1):
             names = list(ways)[turn % len(ways) :] + list(ways)[: turn % len(ways)]
             for name in names:
-                measured = _timed(ways[name])
+                took = _timed(ways[name])
                 if turn:  # the first turn warms the file cache and imports what is imported late
-                    times[name].append(measured)
+                    times[name].append(took)
     print(f"\n### {recipe}: {count:,} images, repeats: {repeats}\n")
     print("| | images/s, median (range) | CPU s per 1,000 images | medgraft's speed to its |\n|---|---|---|---|")
     own = median(wall for wall, _ in times["medgraft ingest, all checks"])

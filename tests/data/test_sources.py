@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import boto3
@@ -206,6 +208,23 @@ def test_more_than_the_caps_is_one_error(memory: Any, tmp_path: Path, monkeypatc
     ):
         with pytest.raises(UserError, match=told):
             mirror.mirror(MEMORY, tmp_path, caps)
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_an_archive_on_the_web(tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "set.zip").write_bytes(make_zip(ENTRIES))
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path / "web"))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        check_source(f"{address}/set.zip?signature={SECRET}")
+        assert _files(open_source(f"{address}/set.zip?signature={SECRET}", tmp_path / "cache")) == FILES
+        _refuses(f"{address}/none.zip?signature={SECRET}", tmp_path / "cache", "does not exist; correct the address")
+        server.shutdown()
 
 
 # S3.

@@ -79,7 +79,7 @@ def test_the_dataset_is_an_input_of_every_run(client: MlflowClient, winner: Winn
         (given,) = run.inputs.dataset_inputs
         assert given.dataset.profile is not None
         assert (given.dataset.name, given.dataset.digest) == ("nodules", winner.dataset["fingerprint"])
-        assert json.loads(given.dataset.source) == {"uri": "/data/nodules"}
+        assert list(json.loads(given.dataset.source)) == ["fingerprint"]  # where it lies may hold a password or a name
         assert json.loads(given.dataset.profile)["test"]["groups"] == 16
 
 

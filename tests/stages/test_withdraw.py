@@ -43,7 +43,7 @@ def test_a_training_patient_is_in_all_that_was_made_from_it(workspace: Path) -> 
     kinds = _kinds(holdings)
     assert kinds["dataset"] == {"holds the patient's images"}
     for kind in ("sealed", "candidate", "evaluation", "registration", "MLflow run"):
-        assert "was made from it" in kinds[kind]
+        assert "was made from it" in kinds[kind], kind
     assert kinds["model version"] >= {"trained or chosen on the patient"}
     assert kinds["training store"] == {"holds the patient's pixels"}
     assert kinds["run"] == {"a run of a candidate that holds it"}
@@ -67,10 +67,12 @@ def test_a_test_patient_was_judged_on_not_trained_on(workspace: Path) -> None:
 
 
 def test_a_stranger_is_nowhere(workspace: Path) -> None:
-    kinds = _kinds(run("nobody-1", False, Path("artifacts"), Store(STORE)))
-    assert set(kinds) <= {"model version"}
-    assert kinds.get("model version", set()) <= {"not packed by medgraft: its training patients are unknown"}
-    assert "nothing holds this patient" in describe([])[0]
+    """Other tests' models and runs on the same server may be beyond checking; nothing of this study is listed."""
+    holdings = run("nobody-1", False, Path("artifacts"), Store(STORE))
+    assert {h.kind for h in holdings} <= {"model version", "MLflow run"}
+    assert all(h.reason.startswith(("cannot be checked", "not packed by medgraft")) for h in holdings)
+    assert "nothing that could be looked into holds this patient" in describe([])[0]
+    assert ".dvc/cache" in describe([])[1]
 
 
 def test_what_cannot_be_checked_is_said(workspace: Path, tmp_path: Path, server: str) -> None:

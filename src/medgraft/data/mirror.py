@@ -16,6 +16,7 @@ from medgraft.errors import UserError
 
 FILES, JOURNAL, PARTIAL = "files", "objects.jsonl", "partial"
 BATCH = 64
+WEB = ("http://", "https://")
 # What filesystems call the mark that changes when an object does, surest first.
 MARKS = ("ETag", "etag", "md5", "md5Hash", "content_hash", "checksum", "LastModified", "updated", "mtime", "created")
 
@@ -69,6 +70,8 @@ def _wanted(listed: Mapping[str, Any], base: str) -> tuple[list[_Object], Tally]
     junk = folders = 0
     for number, (key, info) in enumerate(sorted(listed.items()), start=1):
         name = key.removeprefix(base.rstrip("/") + "/")
+        if key.startswith(WEB):
+            name = name.partition("?")[0]  # what follows may be a signature
         if members.is_junk(name):
             junk += 1
             continue

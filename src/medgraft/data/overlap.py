@@ -65,7 +65,7 @@ def refuse_overlap(name: str, exposed: Mapping[str, Any], folder: Path, source: 
             f"Initialization '{name}' was made before perceptual hashes were kept: whether it has seen re-encoded "
             "copies of validation or test images is not known."
         ]
-    alike = _look_alikes(rows, exposed["hashes"])
+    alike = look_alikes(rows, exposed["hashes"])
     if not alike:
         return []
     if source is not None and _made_from(source, exposed):
@@ -93,8 +93,8 @@ def _made_from(source: Path, exposed: Mapping[str, Any]) -> bool:
     return (source / CARD).is_file() and [dataset_card(source)["fingerprint"]] == exposed.get("datasets")
 
 
-def _look_alikes(rows: pl.DataFrame, hashes: Iterable[str]) -> set[str]:
-    """Ids of the rows' images that are near any of the hashes."""
+def look_alikes(rows: pl.DataFrame, hashes: Iterable[str]) -> set[str]:
+    """Ids of the rows' images whose perceptual hash is near any of the hashes (16 hex digits)."""
     hashed = rows.drop_nulls("phash").sort("image_id")
     ids = hashed["image_id"].to_list()
     return {ids[index] for index, *_ in near(_numbers(hashed["phash"]), _numbers(hashes))}
@@ -108,7 +108,7 @@ def _copies(folder: Path, alike: set[str], source: Path, exposed: Mapping[str, A
     """How many of those images are one that was exposed, by their pixels; and whether not all could be compared."""
     judged = read_rows(folder, JUDGED).filter(pl.col("image_id").is_in(alike))
     seen = read_rows(source).filter(pl.col("image_id").is_in(exposed["images"]))
-    seen = seen.filter(pl.col("image_id").is_in(_look_alikes(seen, judged["phash"])))
+    seen = seen.filter(pl.col("image_id").is_in(look_alikes(seen, judged["phash"])))
     items: list[Pictured] = []
     reads: list[Callable[[], bytes]] = []
     waiting = Spill(0)

@@ -40,7 +40,7 @@ FOREIGN = (
 
 def shown(uri: str) -> str:
     """The URI for messages: users, passwords, tokens and signatures are left out."""
-    return re.sub(r"\?.*", "?…", re.sub(r"//[^/?]*@", "//…@", uri))
+    return re.sub(r"[?#;].*", "?…", re.sub(r"//.*@", "//…@", uri))
 
 
 def connect(uri: str) -> tuple[Any, str]:

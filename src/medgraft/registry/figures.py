@@ -70,6 +70,11 @@ def headline(figures: Mapping[str, Any], metric: str) -> list[Measurement]:
     ]
 
 
+def macro_measurements(macro: Mapping[str, Any]) -> list[Measurement]:
+    """The macro figures on test, with their intervals."""
+    return _intervals("test", macro)
+
+
 def safe_names(labels: Sequence[str]) -> dict[str, str]:
     """Name → class, with what MLflow refuses in a metric's name, or reads as a folder, replaced; never two alike."""
     names: dict[str, str] = {}

@@ -18,7 +18,7 @@ from mlflow.types import ColSpec, Schema
 from PIL import Image
 
 from medgraft.artifacts import read_json, write_json
-from medgraft.data.overlap import exposure
+from medgraft.data.overlap import exposed_together, exposure
 from medgraft.networks.export import INPUT, export
 from medgraft.networks.initialization import EXPOSED
 from medgraft.networks.network import SPEC, WEIGHTS, load_network
@@ -80,13 +80,12 @@ def input_example() -> pd.DataFrame:
 
 
 def training_groups(winner: Winner, dataset: Path) -> dict[str, Any]:
-    """HMAC ids of all patients and images the model was fitted or chosen on, its initial weights' included."""
-    seen = exposure(dataset, ["train", "validation"])
+    """What the model was fitted or chosen on, its initial weights' patients and images included; see `exposure`."""
+    seen = [exposure(dataset, ["train", "validation"])]
     inherited = winner.folder / EXPOSED
     if inherited.is_file():
-        earlier = read_json(inherited)
-        seen |= {key: sorted({*seen[key], *earlier[key]}) for key in ("groups", "images")}
-    return seen
+        seen.append(read_json(inherited))
+    return exposed_together(seen)
 
 
 def _write_content(folder: Path, winner: Winner, dataset: Path, release: Release) -> None:
@@ -119,6 +118,7 @@ def _package(winner: Winner, release: Release, fingerprints: dict[str, str]) -> 
         "sensitivity_target": metrics["sensitivity_target"],
         "max_pixels": release.max_pixels,
         "white": winner.dataset["white"],
+        "ungrouped": winner.dataset["asked"]["dataset"]["ungrouped"],
         "fingerprints": fingerprints,
     }
 

@@ -52,14 +52,14 @@ def track(
     openings: int,
 ) -> Tracked:
     """Log the evaluation and its candidates, or what is still missing of them; finished runs are left alone."""
-    where, source = experiment_id(client, experiment), params["dataset"]["source"]
+    where = experiment_id(client, experiment)
     name = f"{winner.dataset['name']} {winner.evaluation['fingerprint'][:8]}"
     parent = find_or_create(client, where, name, _tags(winner.evaluation["fingerprint"]) | _identity(winner))
     for candidate, card in winner.cards.items():
         own = _tags(card["fingerprint"]) | {CANDIDATE: candidate, PARENT: parent.info.run_id}
         child = find_or_create(client, where, candidate, own)
         if not finished(child):
-            _log_candidate(client, child, winner, candidate, candidates, evaluation, source)
+            _log_candidate(client, child, winner, candidate, candidates, evaluation)
     if not finished(parent):
         _log_evaluation(client, parent, winner, evaluation, params, openings)
     return Tracked(where, parent.info.run_id)
@@ -94,7 +94,7 @@ def _identity(winner: Winner) -> dict[str, str]:
 
 
 def _log_candidate(
-    client: MlflowClient, run: Run, winner: Winner, name: str, candidates: Path, evaluation: Path, source: str
+    client: MlflowClient, run: Run, winner: Winner, name: str, candidates: Path, evaluation: Path
 ) -> None:
     card = winner.cards[name]
     history = pl.read_parquet(candidates / name / "history.parquet")
@@ -104,7 +104,7 @@ def _log_candidate(
     figures = winner.metrics["candidates"][name]
     metric, scored = winner.metrics["metric"], winner.metrics["scored"]
     log(client, run, params, candidate_measurements(figures, metric, scored, history, cost))
-    _log_dataset(client, run, winner, source)
+    _log_dataset(client, run, winner)
     client.set_terminated(run.info.run_id)
 
 
@@ -112,9 +112,10 @@ def _log_evaluation(
     client: MlflowClient, run: Run, winner: Winner, evaluation: Path, params: Mapping[str, Any], openings: int
 ) -> None:
     flat = flatten(params)
-    flat.pop("registration.tracking_uri", None)  # where, not what; and it may hold a password
+    for where in ("registration.tracking_uri", "dataset.source"):  # where, not what; and it may hold a password
+        flat.pop(where, None)
     log(client, run, flat | {"winner": winner.name}, headline(winner.figures, winner.metrics["metric"]))
-    _log_dataset(client, run, winner, params["dataset"]["source"])
+    _log_dataset(client, run, winner)
     for name in SHOWN:
         path = evaluation / name
         if path.is_dir():
@@ -125,13 +126,13 @@ def _log_evaluation(
     client.set_terminated(run.info.run_id)
 
 
-def _log_dataset(client: MlflowClient, run: Run, winner: Winner, source: str) -> None:
+def _log_dataset(client: MlflowClient, run: Run, winner: Winner) -> None:
     card = winner.dataset
     data = Dataset(
         name=card["name"],
         digest=card["fingerprint"],
         source_type="local",
-        source=json.dumps({"uri": source}),
+        source=json.dumps({"fingerprint": card["fingerprint"]}),  # where it lies may hold a password or a name
         profile=json.dumps(card["splits"], ensure_ascii=False),
     )
     client.log_inputs(run.info.run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "evaluation")])])

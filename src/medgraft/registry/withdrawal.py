@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
@@ -19,31 +20,39 @@ DATASET = "medgraft.dataset"
 PAGE = 1000
 
 
-def runs_with(client: MlflowClient, fingerprints: set[str]) -> Iterator[Run]:
-    """Every run of every experiment, deleted ones too, that logged one of these artifacts or was made on one."""
+def runs_with(client: MlflowClient, held: set[str], known: set[str]) -> Iterator[tuple[Run, str]]:
+    """Runs of every experiment, deleted ones too, that logged an artifact of `held` or were made on one, and why.
+
+    A run on a data set that is not among the `known` artifacts cannot be checked, and that is said.
+    """
     for experiment in client.search_experiments(view_type=ViewType.ALL):
         for run in search(client, experiment.experiment_id, {}, ViewType.ALL):
-            if {run.data.tags.get(FINGERPRINT), run.data.tags.get(DATASET)} & fingerprints:
-                yield run
+            own, dataset = run.data.tags.get(FINGERPRINT), run.data.tags.get(DATASET)
+            if {own, dataset} & held:
+                yield run, "was made from it"
+            elif own is not None and not {own, dataset} & known:
+                yield run, "cannot be checked: its artifacts are not here any more"
 
 
-def versions_with(client: MlflowClient, group: str, fingerprints: set[str]) -> Iterator[tuple[ModelVersion, str]]:
+def versions_with(client: MlflowClient, group: str, key_id: str, held: set[str]) -> Iterator[tuple[ModelVersion, str]]:
     """Model versions that were trained, chosen or judged on the patient, each with what is known of it.
 
-    `group`: HMAC id. A version that medgraft packed carries its training patients; of others nothing is known, and
-    that is said.
+    `group`: HMAC id under the key `key_id`. A version that medgraft packed carries its training patients; where there
+    are none, or they are named by another key, that is said.
     """
     token = None
     while True:
         page = client.search_model_versions(max_results=PAGE, page_token=token)
         for version in page:
-            known = _training_groups(client, version)
-            if known is None:
+            training = _training_groups(client, version)
+            if training is None:
                 yield version, "not packed by medgraft: its training patients are unknown"
-            elif group in known:
+            elif group in training["groups"]:
                 yield version, "trained or chosen on the patient"
-            elif {version.tags.get(FINGERPRINT), version.tags.get(DATASET)} & fingerprints:
+            elif {version.tags.get(FINGERPRINT), version.tags.get(DATASET)} & held:
                 yield version, "judged on a data set with the patient"
+            elif training["key_id"] != key_id:
+                yield version, f"cannot be checked: its patients are named by group key {training['key_id']}"
         token = page.token
         if not token:
             return
@@ -54,8 +63,8 @@ def where(client: MlflowClient) -> str:
     return shown(client.tracking_uri)
 
 
-def _training_groups(client: MlflowClient, version: ModelVersion) -> set[str] | None:
-    """The HMAC ids in the package of a version; None where there are none."""
+def _training_groups(client: MlflowClient, version: ModelVersion) -> dict[str, Any] | None:
+    """HMAC ids in the package of a version, and the id of their key; None where there are none."""
     uri = client.get_model_version_download_uri(version.name, version.version)
     with TemporaryDirectory() as temporary:
         try:
@@ -66,4 +75,5 @@ def _training_groups(client: MlflowClient, version: ModelVersion) -> set[str] | 
             )
         except (MlflowException, OSError):
             return None
-        return set(read_json(Path(path))["groups"])
+        training: dict[str, Any] = read_json(Path(path))
+        return training

@@ -9,7 +9,7 @@ import polars as pl
 
 from medgraft.artifacts import fingerprint, read_json, write_card, write_json
 from medgraft.code_version import code_version
-from medgraft.data.overlap import refuse_overlap
+from medgraft.data.overlap import exposed_together, refuse_overlap
 from medgraft.networks.initialization import EXPOSED, Initialization, read_initialization
 from medgraft.networks.network import save_network
 from medgraft.params import Study
@@ -39,7 +39,7 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
     data = training_data(dataset)
     require_dataset(plan, data.card)
     sources = {source: read_initialization(initializations / source) for source in settings.sources}
-    exposed = _exposed(sources, initializations, dataset)
+    exposed, cautions = _exposed(sources, initializations, dataset)
     made_from = {"dataset": data.card["fingerprint"]} | {s: i.fingerprint for s, i in sources.items()}
     matters = {
         "name": name,
@@ -78,7 +78,7 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
             settings=settings.model_dump(),
             study=trained_by(study),
             fits=facts,
-            warnings=data.card["warnings"],
+            warnings=[*data.card["warnings"], *cautions],
         )
 
     return produce({"candidate": candidate}, {"candidate": print_}, store, build)
@@ -145,13 +145,8 @@ def _write_history(folder: Path, pairs: Sequence[tuple[float, int]], fits: Seque
     pl.DataFrame(rows).with_columns(pl.col("step").cast(pl.Int64)).write_parquet(folder / "history.parquet")
 
 
-def _exposed(sources: Mapping[str, Initialization], folder: Path, dataset: Path) -> dict[str, Any]:
-    """HMAC ids of the patients and images that any of the initializations has seen; refuses those it is judged on."""
+def _exposed(sources: Mapping[str, Initialization], folder: Path, dataset: Path) -> tuple[dict[str, Any], list[str]]:
+    """What any of the initializations has seen, and warnings about look-alikes; refuses those it is judged on."""
     seen = {name: read_json(folder / name / EXPOSED) for name in sources if (folder / name / EXPOSED).is_file()}
-    for name, exposed in seen.items():
-        refuse_overlap(name, exposed, dataset)
-    if not seen:
-        return {}
-    key_id = next(iter(seen.values()))["key_id"]
-    merged = {part: sorted({i for exposed in seen.values() for i in exposed[part]}) for part in ("groups", "images")}
-    return {"key_id": key_id} | merged
+    warnings = [warning for name, exposed in seen.items() for warning in refuse_overlap(name, exposed, dataset)]
+    return (exposed_together(seen.values()) if seen else {}), warnings

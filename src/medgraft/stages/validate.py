@@ -6,11 +6,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import polars as pl
+
 from medgraft.artifacts import Card, fingerprint, read_card, read_json, write_card, write_json
 from medgraft.code_version import code_version
 from medgraft.data.dataset import dataset_card, patients, read_labels, read_rows, read_sealed
 from medgraft.data.labels import Label
-from medgraft.errors import raise_all
+from medgraft.data.overlap import look_alikes
+from medgraft.errors import UserError, raise_all
 from medgraft.evaluation.external import assess
 from medgraft.evaluation.gallery import write_gallery
 from medgraft.evaluation.judge import judge
@@ -28,6 +31,7 @@ from medgraft.registry.prediction import predict_dataset
 from medgraft.registry.server import connect, talking
 from medgraft.registry.validation import track_validation
 from medgraft.stages import BASE
+from medgraft.stages.agreement import require_dataset
 from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 
@@ -46,6 +50,9 @@ def run(model: str, dataset: Path, out: Path, store: Store) -> str:
     registration = Registration(**{key: item[key] for key in Registration.model_fields})
     asked = read_item(plan, "evaluate")
     card, labels = dataset_card(dataset), read_card(sealed, "sealed")
+    if labels["made_from"].get("dataset") != card["fingerprint"]:
+        raise UserError(f"{sealed} does not hold the labels of {dataset}; run `medgraft ingest`, which makes both")
+    require_dataset(plan, card)
     client = connect(registration.tracking_uri)
     with talking(client), TemporaryDirectory() as temporary:
         version = find_version(client, model)
@@ -65,6 +72,7 @@ def run(model: str, dataset: Path, out: Path, store: Store) -> str:
             _build(folders["validation"], print_, made_from, settings, name, packaged, dataset, sealed, store)
 
         outcome = produce({"validation": out}, {"validation": print_}, store, build)
+        _refresh_ledger(out, print_, dataset, card, store)
         metrics = read_json(out / "metrics.json")
         track_validation(client, registration.experiment, version, out, print_, metrics)
     return outcome
@@ -84,7 +92,10 @@ def _build(
     card, package = dataset_card(dataset), packaged.package
     rows = read_rows(dataset)
     opening = record_opening(store, card["test_set"], print_)
-    known = dict(zip(rows["image_id"], read_labels(rows), strict=True)) | read_sealed(sealed)
+    opened = read_sealed(sealed)
+    if set(opened) != set(rows.filter(pl.col("split") == "test")["image_id"]):
+        raise UserError(f"{sealed} does not hold the labels of {dataset}'s test split; run `medgraft ingest` again")
+    known = dict(zip(rows["image_id"], read_labels(rows), strict=True)) | opened
     labels: dict[str, Label] = {image_id: label for image_id, label in known.items() if label is not None}
     of = dict(zip(rows["image_id"], rows["group_id"], strict=True))
     scored, unscored = scored_here(card, [of[i] for i in labels], list(labels.values()))
@@ -99,7 +110,7 @@ def _build(
         "size_bytes": (packaged.content / WEIGHTS).stat().st_size,
     }
     metrics = validation_metrics(card, unscored, name, found, package["temperature"], size)
-    metrics["candidates"][name]["warnings"] = _cautions(package, card)
+    metrics["candidates"][name]["warnings"] = _cautions(packaged, card, rows)
     write_json(folder / "metrics.json", metrics)
     write_json(folder / "ledger.json", asdict(opening))
     write_json(folder / "failures.json", found.failures.facts(settings.unit, settings.aggregate))
@@ -107,12 +118,24 @@ def _build(
     write_gallery(folder / "gallery", cases, dataset, network, package["temperature"])
     write_plots(folder / "plots", {name: found.reading}, name, name, {})
     write_card(folder, "validation", print_, made_from, model=name, warnings=metrics["dataset"]["warnings"])
+    _report(folder, dataset, card)
+
+
+def _refresh_ledger(folder: Path, print_: str, dataset: Path, card: Card, store: Store) -> None:
+    """A finished validation states how often its images' labels were opened *by now*, also when it is restored."""
+    opening = asdict(record_opening(store, card["test_set"], print_))
+    if read_json(folder / "ledger.json") != opening:
+        write_json(folder / "ledger.json", opening)
+        _report(folder, dataset, card)
+
+
+def _report(folder: Path, dataset: Path, card: Card) -> None:
     write_validation_report(
         folder,
         dataset=dataset,
         quality=read_json(dataset / "quality.json"),
         dataset_card=card,
-        ledger=asdict(opening),
+        ledger=read_json(folder / "ledger.json"),
     )
 
 
@@ -148,6 +171,11 @@ def _unusable(packaged: Packaged, card: Card, dataset: Path) -> list[str]:
         )
         if theirs != ours
     ]
+    if card["white"] is not None and card["white"] != package["white"]:
+        problems.append(
+            f"images with more than 8 bits: {package['white'] or 'no value (it refuses them)'} is white for it, "
+            f"this data set was ingested with {card['white']}; ingest it with dataset.white as the model has it"
+        )
     if training["key_id"] != card["key_id"]:
         return [
             *problems,
@@ -163,10 +191,32 @@ def _unusable(packaged: Packaged, card: Card, dataset: Path) -> list[str]:
     return problems
 
 
-def _cautions(package: Mapping[str, Any], card: Card) -> list[str]:
-    if card["white"] == package["white"]:
-        return []
+def _cautions(packaged: Packaged, card: Card, rows: pl.DataFrame) -> list[str]:
+    """What a reader must know of overlap that ids cannot show."""
+    found = []
+    hashes = packaged.training.get("hashes", [])
+    alike = look_alikes(rows, hashes)
+    if alike:
+        found.append(
+            f"{len(alike)} of {len(rows)} images look like one the model was trained or chosen on (perceptual hashes). "
+            "Most look-alikes are different images, but a copy among them would make the figures too good."
+        )
+    if card["asked"]["dataset"]["ungrouped"] or packaged.package["ungrouped"]:
+        found.append("Patients are not known on both sides, so that nobody was trained on cannot be checked.")
+    return found
+
+
+def summary(folder: Path) -> list[str]:
+    """What a validation found, in lines for a terminal."""
+    metrics = read_json(folder / "metrics.json")
+    name, metric = metrics["winner"], metrics["metric"]
+    figure = metrics["candidates"][name]["test"]["macro"][metric]
+    split = f"{metrics['units']['test']} {metrics['unit']['of']}s of {metrics['dataset']['name']}"
+    told = "undefined" if figure["estimate"] is None else f"{figure['estimate']:.3f}"
+    bounds = "" if figure["low"] is None else f" ({figure['low']:.3f} to {figure['high']:.3f}, 95 % interval)"
+    warned = [*metrics["dataset"]["warnings"], *metrics["candidates"][name]["warnings"]]
     return [
-        f"Images with more than 8 bits: {package['white'] or 'no value'} was white where the model was trained, "
-        f"{card['white'] or 'no value'} is white here. Set dataset.white alike, unless the devices differ by that."
+        f"{name} on {split}: {metric} {told}{bounds}",
+        *(f"  warning: {warning}" for warning in warned),
+        f"report: {folder / 'report.html'}",
     ]

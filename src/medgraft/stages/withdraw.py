@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from medgraft.artifacts import CARD, read_json
-from medgraft.data.dataset import patients, read_rows
+from medgraft.data.dataset import ALIASES, patients, read_rows
 from medgraft.data.identity import group_key
 from medgraft.errors import UserError
 from medgraft.networks.initialization import EXPOSED
@@ -18,8 +18,15 @@ from medgraft.registry.withdrawal import runs_with, versions_with, where
 from medgraft.stages.running import read_item
 from medgraft.store import Store
 
+HOLDS = "holds the patient's images"
+HELD_WITH_OTHERS = f"{HOLDS}, made one with those of others who share a picture"
 UNKNOWN = "cannot be checked: its candidate was never finished"
 CACHE = Path(".medgraft")
+ELSEWHERE = (
+    "not looked into: other folders of artifacts, the caches and remotes of DVC (.dvc/cache), artifacts of Kubeflow "
+    "Pipelines, backups, and the source itself. The patient is looked up as the reader spells it (8 digits for NIH, "
+    "a DICOM id with an issuer is id^^^issuer); `--hashed` takes the id that artifacts show"
+)
 FINGERPRINT = re.compile("[0-9a-f]{32}")
 SPLITS = ("train", "validation", "test", "unlabelled")
 
@@ -63,23 +70,25 @@ def run(group: str, hashed: bool, artifacts: Path, store: Store) -> list[Holding
     with TemporaryDirectory() as temporary, talking(client):
         found = [*_local(artifacts), *_stored(store, Path(temporary))]
         images = {i for artifact in found for i in _images(artifact, patient)}
+        every = {i for artifact in found for i in _all_images(artifact)}
         reasons = _held(found, patient)
+        known = {artifact.fingerprint for artifact in found}
         holdings = [Holding(a.card["kind"], a.place, reasons[a.fingerprint]) for a in found if a.fingerprint in reasons]
         holdings += [
-            Holding("dataset", a.place, f"cannot be checked: its patients are named by group key {a.card['key_id']}")
+            Holding(a.card["kind"], a.place, f"cannot be checked: {why}")
             for a in found
-            if a.card["kind"] == "dataset" and a.card["key_id"] != key.key_id
+            if a.fingerprint not in reasons and (why := _obscure(a, key.key_id))
         ]
-        holdings += _unfinished(store, set(reasons), {a.fingerprint for a in found})
-        holdings += _caches(images)
+        holdings += _unfinished(store, set(reasons), known)
+        holdings += _caches(images, every)
         server = where(client)
         holdings += [
-            Holding("MLflow run", f"{server} {run.info.run_id}", "was made from it")
-            for run in runs_with(client, set(reasons))
+            Holding("MLflow run", f"{server} {run.info.run_id}", why)
+            for run, why in runs_with(client, set(reasons), known)
         ]
         holdings += [
             Holding("model version", f"{server} {version.name}/{version.version}", why)
-            for version, why in versions_with(client, patient, set(reasons))
+            for version, why in versions_with(client, patient, key.key_id, set(reasons))
         ]
     return holdings
 
@@ -103,6 +112,21 @@ def _keys(store: Store, kind: str) -> list[str]:
     return sorted({name.removesuffix(".json") for name in store.names(kind)})
 
 
+def _obscure(artifact: Artifact, key_id: str) -> str:
+    """Why nothing can be said of an artifact that does not name the patient; empty if it can."""
+    card, exposed = artifact.card, artifact.folder / EXPOSED
+    key = card.get("key_id") or (read_json(exposed)["key_id"] if exposed.is_file() else key_id)
+    if key != key_id:
+        return f"its patients are named by group key {key}"
+    if card["kind"] == "dataset" and card["asked"]["dataset"]["ungrouped"]:
+        return "it names no patients (dataset.ungrouped)"
+    return ""
+
+
+def _all_images(artifact: Artifact) -> list[str]:
+    return read_rows(artifact.folder)["image_id"].to_list() if artifact.card["kind"] == "dataset" else []
+
+
 def _images(artifact: Artifact, patient: str) -> list[str]:
     """Image ids of the patient in a dataset."""
     if artifact.card["kind"] != "dataset":
@@ -112,9 +136,14 @@ def _images(artifact: Artifact, patient: str) -> list[str]:
     return [image for image, group in rows.select("image_id", "group_id").iter_rows() if group in ids]
 
 
+def _merged(folder: Path, patient: str) -> bool:
+    aliases: dict[str, list[str]] = read_json(folder / ALIASES)
+    return patient in aliases or any(patient in others for others in aliases.values())
+
+
 def _ids(folder: Path, patient: str) -> set[str]:
     """The id itself and, where the patient was made one with others, the id that stands for them."""
-    aliases: dict[str, list[str]] = read_json(folder / "aliases.json")
+    aliases: dict[str, list[str]] = read_json(folder / ALIASES)
     return {patient} | {standing for standing, others in aliases.items() if patient in others}
 
 
@@ -124,7 +153,7 @@ def _held(found: list[Artifact], patient: str) -> dict[str, str]:
     for artifact in found:
         kind, folder = artifact.card["kind"], artifact.folder
         if kind == "dataset" and patient in patients(folder, _splits(artifact)):
-            reasons[artifact.fingerprint] = "holds the patient's images"
+            reasons[artifact.fingerprint] = HELD_WITH_OTHERS if _merged(folder, patient) else HOLDS
         elif (folder / EXPOSED).is_file() and patient in read_json(folder / EXPOSED)["groups"]:
             reasons[artifact.fingerprint] = "its weights were trained on the patient"
     grown = True
@@ -157,10 +186,14 @@ def _unfinished(store: Store, held: set[str], known: set[str]) -> Iterator[Holdi
                 )
 
 
-def _caches(images: set[str]) -> Iterator[Holding]:
+def _caches(images: set[str], every: set[str]) -> Iterator[Holding]:
+    """Training stores with the patient's images, or with images of no data set that is here; copies of sources."""
     for facts in sorted((CACHE / "pixels").glob("*.json")):
-        if images & set(read_json(facts)["image_ids"]):
+        held = set(read_json(facts)["image_ids"])
+        if images & held:
             yield Holding("training store", str(facts.with_suffix(".npy")), "holds the patient's pixels")
+        elif held - every:
+            yield Holding("training store", str(facts.with_suffix(".npy")), "cannot be checked: its data set is gone")
     for folder in sorted((CACHE / "sources").glob("*")):
         yield Holding("copy of a source", str(folder), "may hold the patient: it is as the source was")
 
@@ -168,11 +201,12 @@ def _caches(images: set[str]) -> Iterator[Holding]:
 def describe(holdings: list[Holding]) -> list[str]:
     """The list in lines for a terminal."""
     if not holdings:
-        return ["nothing holds this patient: no artifact, run, cache or model version that could be looked into"]
+        return ["nothing that could be looked into holds this patient, as it is spelled here", ELSEWHERE]
     lines = [f"{len(holdings)} things hold this patient, or may:"]
     lines += [f"  {holding.kind}: {holding.place} ({holding.reason})" for holding in holdings]
     return [
         *lines,
+        ELSEWHERE,
         "nothing was deleted. Take the patient out of the source, delete what is listed, run the pipeline again, and "
         "archive the model versions",
     ]

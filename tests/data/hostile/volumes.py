@@ -91,7 +91,7 @@ def values(make: Maker) -> Iterator[Hostile]:
                 yield one("nii", nifti(array), NOT_FINITE)
         yield one("nii", nifti(np.full((3, 3, 3), np.nan, dtype)), NOT_FINITE)
     yield one("nii", nifti(np.full((3, 3, 3), 1e300)), NOT_FINITE)
-    for slope in ((1e38, 0.0), (1.0, 1e39)):
+    for slope in ((1e38, 0.0), (1e37, 3e38)):
         yield one("nii", nifti(_noise(make) + np.int16(1000), slope=slope), NOT_FINITE, HEADER)
     for dtype in ("complex64", "complex128"):
         yield one("nii", nifti(_noise(make, dtype=dtype)), NO_NUMBERS)

@@ -59,6 +59,7 @@ def test_a_validation_says_what_was_not_done_here(task: str, tmp_path: Path) -> 
         f"AUROC {figure['estimate']:.3f} (95 % CI {figure['low']:.3f}–{figure['high']:.3f}) on {test['images']} images "
         f"from {test['groups']} patients, opened 2 times."
     ) in page.text
+    assert "The labels of this test set have been opened 2 times" in page.text
     assert "nothing was fitted, chosen or left out here" in page.text
     assert not {"Leaderboard", "Choice on validation", "Initializations", "TRIPOD+AI"} & set(page.tables)
     assert "chosen candidate" not in page.text

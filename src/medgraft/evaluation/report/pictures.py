@@ -11,7 +11,6 @@ from medgraft.errors import UserError
 Facts = Mapping[str, Any]
 
 PAIRS_SHOWN = 12
-_TYPES = {".png": "image/png", ".jpg": "image/jpeg"}
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,12 @@ class Case:
 
 
 def data_uri(path: Path) -> str:
-    """A PNG or JPEG file as `data:…;base64,…`; raises `UserError` when it is missing."""
+    """A PNG file as `data:image/png;base64,…`; raises `UserError` when it is missing."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; run the stage that writes it again") from error
-    return f"data:{_TYPES[path.suffix]};base64,{base64.b64encode(raw).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(raw).decode()}"
 
 
 def pairs(entries: Sequence[Facts], thumbnails: Mapping[str, str], dataset: Path) -> list[Shown]:
