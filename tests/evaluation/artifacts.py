@@ -127,7 +127,7 @@ def _write_dataset(dataset: Path, sealed: Path, items: Sequence[Item], settings:
 def _write_candidate(
     folder: Path, items: Sequence[Item], task: Task, names: Sequence[str], skill: float, study: Study, dataset: str
 ) -> None:
-    spec = NetworkSpec("mobilenetv3_small_100", 16, (0.5,) * 3, (0.25,) * 3, tuple(names), "linear", task)
+    spec = NetworkSpec("test_efficientnet", 16, (0.5,) * 3, (0.25,) * 3, tuple(names), "linear", task)
     save_network(Network(spec, create_backbone(spec.architecture, spec.image_size), seed=0), folder)
     judged = [item for item in items if item.split != "train"]
     table = np.nan_to_num(truths([item.label for item in judged], len(names)))

@@ -58,7 +58,7 @@ def winners(folder: Path, split: str = "test") -> tuple[pl.DataFrame, Any]:
 @pytest.mark.parametrize("name", CASES)
 def test_metrics_keep_to_their_contract(name: str, evaluated: Evaluated) -> None:
     task, settings = CASES[name]
-    folder, metrics = evaluated(name)
+    _, metrics = evaluated(name)
     unit = settings.get("unit", "image")
     assert (metrics["task"], metrics["winner"]) == (task, "strong")
     assert metrics["unit"] == {"of": unit, "aggregate": settings.get("aggregate", "mean")}

@@ -176,7 +176,8 @@ def test_unlabelled_images_can_be_kept_apart(source: Path, rows: list[Row], tmp_
         row["finding"] = ""
     write_table(source, rows)
     found = run_ingest(source, tmp_path / "out", unlabelled="keep")
-    assert found.card["splits"]["unlabelled"] == {"images": 10, "groups": 10, "labels": dict.fromkeys(CLASSES, 0)}
+    none = {"labels": dict.fromkeys(CLASSES, 0), "unknown": dict.fromkeys(CLASSES, 10)}
+    assert found.card["splits"]["unlabelled"] == {"images": 10, "groups": 10} | none
     assert read_rows(found.dataset, ["unlabelled"])["label"].null_count() == 10
     assert found.quality["quarantined"] == []
 

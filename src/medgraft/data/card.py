@@ -17,7 +17,7 @@ UNCOMPARED = "Near duplicates were not looked for: the same picture, re-encoded,
 
 
 def label_facts(items: Sequence[Item], settings: Dataset, split: Split) -> dict[str, Any]:
-    """Counts of each split (`labels`: positives; multilabel: `unknown`, too), the classes that are scored, warnings.
+    """Counts of each split (`labels`: positives; `unknown` truths), the classes that are scored, warnings.
 
     Raises `UserError` when a class is missing from a split or none can be scored.
     """
@@ -56,7 +56,7 @@ def label_facts(items: Sequence[Item], settings: Dataset, split: Split) -> dict[
                 "images": len(part),
                 "groups": len({i.group_id for i in part}),
                 "labels": _each(classes, table[name] == 1),
-                **({} if exclusive else {"unknown": _each(classes, np.isnan(table[name]))}),
+                "unknown": _each(classes, np.isnan(table[name])),
             }
             for name, part in parts.items()
             if part

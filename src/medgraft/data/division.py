@@ -8,6 +8,8 @@ from medgraft.data.splits import divide, label_counts
 from medgraft.errors import UserError
 from medgraft.params import Split
 
+LISTED = 20  # values of a column, in an error
+
 
 def split_of_rows(rows: Sequence[Row], split: Split, classes: int) -> list[str]:
     """A split for every row.
@@ -15,7 +17,8 @@ def split_of_rows(rows: Sequence[Row], split: Split, classes: int) -> list[str]:
     Rows without a label, or that the source itself calls `unlabelled`, go to `unlabelled`. A group with a row that
     the source has put somewhere follows it whole, so rows without a word of their own may join an official test.
     The other groups are divided; when the source names a test split but no validation, validation is
-    `split.validation` of its train part. No other group is added to an official test or validation split.
+    `split.validation` of its train part. No other group is added to an official test or validation split; one without
+    labelled rows is none, for nothing could be measured on it.
 
     With `split.only_test` all labelled rows are test; with `split.held_out` test is every group with a row of that
     site, and only it, and the others are divided; the source's own word does not count in either case.
@@ -24,12 +27,15 @@ def split_of_rows(rows: Sequence[Row], split: Split, classes: int) -> list[str]:
     labelled = [row for row, use in zip(rows, usable, strict=True) if use]
     if split.only_test:
         chosen: dict[str, str] = {row.group: "test" for row in labelled}
+        named = {"test"}
     elif split.held_out is not None:
         chosen = _held_out(labelled, split)
+        named = {"test"}
     else:
         chosen = {row.group: row.record.split for row in rows if row.record.split not in (None, "unlabelled")}
-    shares = _shares(split, set(chosen.values()))
-    if "test" in chosen.values() and "validation" not in chosen.values():
+        named = {row.record.split for row in labelled if row.record.split is not None}
+    shares = _shares(split, named)
+    if "test" in named and "validation" not in named:
         chosen = {group: name for group, name in chosen.items() if name != "train"}
     free = [row for row in labelled if row.group not in chosen]
     counts = label_counts([r.group for r in free], truths([r.label for r in free], classes))
@@ -52,9 +58,9 @@ def _held_out(rows: Sequence[Row], split: Split) -> dict[str, str]:
     sites = [str(row.record.subgroups[column]) for row in rows]
     there = {row.group for row, site in zip(rows, sites, strict=True) if site == value}
     if not there:
-        raise UserError(
-            f"split.held_out: no labelled row has {column} = {value}; the values are: {', '.join(sorted(set(sites)))}"
-        )
+        values = sorted(set(sites))
+        held = f"the values are: {', '.join(values)}" if len(values) <= LISTED else f"it has {len(values)} other values"
+        raise UserError(f"split.held_out: no labelled row has {column} = {value}; {held}")
     elsewhere = {row.group for row, site in zip(rows, sites, strict=True) if site != value and row.group in there}
     if elsewhere:
         raise UserError(

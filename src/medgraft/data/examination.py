@@ -20,6 +20,7 @@ from medgraft.params import Dataset
 Quarantined = tuple[str, str]
 WORKERS = 4
 VOLUME = "nii.gz"
+BLANK = "no contrast: every pixel has the same value"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def stored_bytes(content: Content, image: Examined, white: int | None, max_pixel
     """The bytes a dataset keeps, and their extension: no metadata, upright, 8-bit gray or RGB; volumes as NIfTI.
 
     PNG and JPEG files that are so already keep their compressed pixels untouched; all other images become PNG.
+    `image` may have been measured on a copy that was read in another way, so `kept` itself tells what may be kept;
+    asking what was changed first only spares reading the file.
     """
     kept = content.kept() if not image.changes and image.largest is None else None
     if kept is not None:
@@ -142,15 +145,21 @@ def _examine(record: Record, dataset: Dataset, grouped: bool) -> Examined | str:
 
 
 def examine(loaded: Loaded) -> Examined:
-    """Hash and measure a decoded image; raises `BadImageError` where it holds nothing."""
+    """Hash and measure a decoded image; raises `BadImageError` where it holds nothing.
+
+    One value everywhere is nothing: such images are of no patient, and taken for copies they would join all patients.
+    """
     array = np.ascontiguousarray(loaded.array)
     if array.size == 0:
         raise BadImageError("an image without pixels")
+    volume = loaded.spacing is not None
     height, width, depth = array.shape
+    pixels = array.reshape(-1, 1 if volume else depth)
+    if (pixels == pixels[0]).all():
+        raise BadImageError(BLANK)
     kind = "" if array.dtype == np.uint8 and loaded.spacing is None else f" {array.dtype} {loaded.spacing}"
     digest = sha256(f"{height}x{width}x{depth}{kind}".encode())
     digest.update(array.data)
-    volume = loaded.spacing is not None
     return Examined(
         digest.hexdigest()[:32],
         (height, width, depth),

@@ -23,7 +23,7 @@ def perceptual_hash(array: NDArray[np.uint8]) -> int:
     the ImageHash library's (https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html).
     """
     gray = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array).convert("L")
-    small = gray.resize((REDUCED, REDUCED), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    small = gray.resize((REDUCED, REDUCED), Image.Resampling.LANCZOS, reducing_gap=6.0)
     if np.ptp(np.asarray(small)) <= CONTRAST:
         return BLANK
     return int.from_bytes(np.packbits(imagehash.phash(small).hash).tobytes(), "big")

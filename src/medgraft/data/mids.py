@@ -51,8 +51,8 @@ class MidsImage:
         return Loaded(pixels[:, :, None], loaded.mode, (*loaded.changes, *changes))
 
     def kept(self) -> tuple[bytes, str] | None:
-        """The PNG, where nothing had to be done to it."""
-        return ImageFile(self.path).kept()
+        """Nothing: the PNG need not show what its header says."""
+        return None
 
     @property
     def _header(self) -> Path:

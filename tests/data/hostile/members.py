@@ -1,7 +1,6 @@
 """Hostile members of archives: names, kinds, and contents that are archives or bombs."""
 
 import bz2
-import gzip
 import io
 import lzma
 import struct
@@ -10,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.data.archiving import Entry, Kind, make_tar, make_zip
+from tests.data.containers import gzipped
 from tests.data.hostile.rasters import Maker
 
 ABSOLUTE, PARENT = "an absolute path", "a path that leads out of the source"
@@ -69,9 +69,9 @@ def _archives(make: Maker) -> Iterator[bytes]:
     yield make_zip([])
     yield make_zip([Entry("a.zip", make_zip([Entry("b.zip", make_zip([Entry("c.png", raw)]))]))], zipfile.ZIP_STORED)
     yield make_tar([Entry("a.png", raw)])
-    yield gzip.compress(raw)
-    yield gzip.compress(make_tar([Entry("a.png", raw)]))
-    yield gzip.compress(bytes(10**7))
+    yield gzipped(raw)
+    yield gzipped(make_tar([Entry("a.png", raw)]))
+    yield gzipped(bytes(10**7))
     yield bz2.compress(raw)
     yield lzma.compress(raw)
     yield b"7z\xbc\xaf\x27\x1c\0\4" + make.bytes(50)

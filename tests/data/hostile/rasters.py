@@ -4,7 +4,6 @@ import io
 import json
 import random
 import struct
-import zipfile
 import zlib
 from collections.abc import Iterator
 from functools import cache
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin
+from tests.data.archiving import Entry, make_zip
 from tests.data.hostile.item import (
     ACCEPTED,
     COLOUR_16,
@@ -32,7 +32,7 @@ from tests.data.hostile.item import (
 Image.init()
 PAYLOAD = b"MZ this program must not be run"
 FORMATS = {"PNG": "png", "JPEG": "jpg", "TIFF": "tif", "GIF": "gif", "WEBP": "webp", "BMP": "bmp"}
-OTHERS = ("EPS", "PPM", "PCX", "TGA", "SGI", "ICO", "DDS", "JPEG2000", "PDF", "MSP", "SPIDER", "XBM")
+OTHERS = ("EPS", "PPM", "PCX", "TGA", "SGI", "ICO", "DDS", "JPEG2000", "MSP", "SPIDER", "XBM")
 SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"II*\0", b"MM\0*", b"BM", b"RIFF\0\1\0\0WEBPVP8 ")
 TEXTS = (
     b"ERROR 0x80070057: image not exported\r\n",
@@ -300,14 +300,12 @@ def riders(make: Maker) -> Iterator[Hostile]:
     """Sound images that carry a program, which must not reach the dataset."""
     text = PngImagePlugin.PngInfo()
     text.add_text("Comment", PAYLOAD.decode())
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as stream:
-        stream.writestr("a.txt", PAYLOAD)
+    archive = make_zip([Entry("a.txt", PAYLOAD)])
     for _ in range(3):
         yield one("png", make.encoded("PNG", pnginfo=text), ACCEPTED)
         yield one("jpg", make.encoded("JPEG", comment=PAYLOAD), ACCEPTED)
         for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF"):
             raw = make.encoded(kind, "P" if kind == "GIF" else "RGB")
             yield one(FORMATS[kind], raw + PAYLOAD, ACCEPTED)
-            yield one(FORMATS[kind], raw + archive.getvalue(), ACCEPTED)
+            yield one(FORMATS[kind], raw + archive, ACCEPTED)
     yield one("json", json.dumps({"pixels": [0] * 64}).encode(), UNKNOWN)

@@ -74,8 +74,8 @@ def shown(stored: Array, gray: Gray, window: Asked | None) -> tuple[NDArray[np.u
         stored, shades = stored[~padded], pixels[~padded]
     else:
         shades = pixels
-    if gray.bits > 8 and window is None and not gray.windowed:
-        _refuse_lost(stored, shades)
+    if window is None:
+        _refuse_lost(stored, shades, gray.windowed)
     return pixels, changes
 
 
@@ -171,9 +171,14 @@ def _padded(stored: Array, padding: tuple[int, int]) -> NDArray[np.bool_]:
     return found
 
 
-def _refuse_lost(stored: Array, shades: NDArray[np.uint8]) -> None:
-    """No window, and bits that hold next to nothing: the picture would be all but one gray, and nobody would see it."""
+def _refuse_lost(stored: Array, shades: NDArray[np.uint8], windowed: bool) -> None:
+    """A window that misses the values, or none, and bits that hold next to nothing: all but one gray is no picture."""
     if stored.size and int(stored.max()) - int(stored.min()) >= 4 * FEWEST_GRAYS:
         grays = int(shades.max()) - int(shades.min()) + 1
         if grays < FEWEST_GRAYS:
-            raise BadImageError(f"no window, and next to no contrast without one ({grays} of 256 grays)")
+            why = (
+                "next to no contrast by the file's own"
+                if windowed
+                else "no window, and next to no contrast without one"
+            )
+            raise BadImageError(f"{why} ({grays} of 256 grays)")

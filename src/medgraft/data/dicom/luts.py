@@ -38,8 +38,12 @@ class Lut:
 
     @property
     def white(self) -> int:
-        """The largest value that an entry can have."""
-        return int(2**self.bits - 1)
+        """The largest value of as many bits as the table's own largest entry needs.
+
+        Makers write tables "of 16 bits" whose entries have 12; shown by what they could hold, they would be all but
+        black.
+        """
+        return max(2 ** int(self.data.max()).bit_length() - 1, 1)
 
 
 def sequence_lut(dataset: Dataset, keyword: str, little: bool, signed: bool) -> Lut | None:

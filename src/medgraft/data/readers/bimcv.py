@@ -100,10 +100,10 @@ def read(source: Path, settings: BimcvSettings) -> Iterator[Record]:
     check_terms(findings, reports)
     people = _people(source)
     for number, path in enumerate(sorted(path for f in folders for path in f.glob("*.png")), start=1):
-        files = [inside(source, str(file.relative_to(source))) for file in (path, path.with_suffix(".json"))]
-        content, problem = located(files[0] if all(files) else None)
+        content, problem = located(inside(source, str(path.relative_to(source))))
         if content is not None and settings.rendering == "header":
-            content = MidsImage(path)
+            _, problem = located(inside(source, str(path.with_suffix(".json").relative_to(source))))
+            content = None if problem else MidsImage(path)
         session = Session(*path.parts[-4:-2])
         labels, unreadable = truths_of_report(reports.get(session, set()), findings, settings.uncertain, settings.blank)
         label, several = _exclusive(labels or {}, settings.otherwise)

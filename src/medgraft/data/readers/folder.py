@@ -7,8 +7,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from medgraft.data.images import ImageFile
+from medgraft.data.readers.files import inside, located
 from medgraft.data.readers.reader import Reader, ReaderSettings, Record, readers, split_name
+
+LEADS_OUT = "a link that leads out of the source"
 
 
 class FolderSettings(ReaderSettings):
@@ -43,28 +45,28 @@ class FolderSettings(ReaderSettings):
 
 
 def read(source: Path, settings: FolderSettings) -> Iterator[Record]:
-    """A record for each file, sorted by path.
+    """A record for each file, sorted by path; links to folders are not followed, but count as files that are none.
 
     `reference` is its number in that order: the name of a folder would tell the label, which is sealed for test.
     """
     depth = 2 if settings.layout == "split/class" else 1
-    for number, path in enumerate(sorted(p for p in source.rglob("*") if not p.is_dir()), start=1):
+    for number, path in enumerate(sorted(p for p in source.rglob("*") if p.is_symlink() or not p.is_dir()), start=1):
         folders = path.relative_to(source).parts[:-1][:depth]
         reference = f"file {number}"
         if len(folders) < depth:
             yield Record(reference, problem=f"not inside a {settings.layout} folder")
             continue
-        if path.is_symlink() and not path.resolve().is_relative_to(source.resolve()):
-            yield Record(reference, problem="a link that leads out of the source")
-            continue
+        place = inside(source, path.relative_to(source).as_posix())
+        content, problem = located(place) if place else (None, LEADS_OUT)
         below = path.relative_to(source.joinpath(*folders)).as_posix()
         group = _group(below, settings.group_pattern)
         yield Record(
             reference=reference,
-            content=ImageFile(path),
+            content=content,
             label=folders[-1],
             group=group,
             split=split_name(folders[0], settings.split_values, reference) if depth == 2 else None,
+            problem=problem,
         )
 
 

@@ -126,7 +126,8 @@ def _labels(labels: Member, images: int, settings: MedmnistSettings) -> list[lis
     table: list[list[int]] = labels.whole().reshape(images, columns).tolist()
     if settings.findings and any(truth not in (0, 1) for row in table for truth in row):
         raise UserError(
-            f"'{labels.name}' in {labels.path} holds other numbers than 0 and 1; drop dataset.reader.labels"
+            f"'{labels.name}' in {settings.file or 'the .npz file'} holds other numbers than 0 and 1; drop "
+            "dataset.reader.labels"
         )
     return table
 

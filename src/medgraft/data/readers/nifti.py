@@ -1,7 +1,7 @@
 """Reader `nifti`: NIfTI volumes, listed by a table or by the folders they lie in.
 
 Single files of NIfTI-1 and NIfTI-2, gzipped or not; a pair of .hdr and .img is quarantined, for one of them may lack or
-belong to another volume. A volume whose voxels are all equal is kept, as such an image is.
+belong to another volume.
 """
 
 from collections.abc import Iterator

@@ -35,7 +35,8 @@ OTHER_LENGTH = "a list of labels of another length than the reader's labels"
 def read(source: Path, settings: ParquetSettings) -> Iterator[Record]:
     """A record for each row; "image n" counts through all files.
 
-    Raises `UserError` for columns that don't exist or differ between files, and for files that cannot be read.
+    Raises `UserError` for columns that don't exist or differ between files, for files that cannot be read, and for
+    lists of whole numbers that are not one for each label.
     """
     paths = _files(source, settings.files)
     folder = source if source.is_dir() else source.parent
@@ -140,7 +141,7 @@ def _record(
     reference: str, row: Mapping[str, Any], image: Located, split: str | None, found: Features, asked: ParquetSettings
 ) -> Record:
     content, problem = image
-    labels, bad_label = _truths(row, found, asked)
+    labels, bad_label = _truths(reference, row, found, asked)
     cells = {column: _text(row[column]) for column in (asked.label, asked.group, asked.study, asked.split) if column}
     group, study = cells.get(asked.group or ""), cells.get(asked.study or "")
     return Record(
@@ -157,15 +158,21 @@ def _record(
     )
 
 
-def _truths(row: Mapping[str, Any], found: Features, asked: ParquetSettings) -> Truths:
+def _truths(reference: str, row: Mapping[str, Any], found: Features, asked: ParquetSettings) -> Truths:
     if asked.findings is None:
         return None, None
     if asked.lists is None:
         return truths_of_row(row, asked.findings, asked.uncertain, asked.blank)
-    names, cells = found.names.get(asked.lists), row[asked.lists]
+    names, cells, kind = found.names.get(asked.lists), row[asked.lists], found.types[asked.lists].value_type
+    if cells is not None and pa.types.is_integer(kind) and not names and len(cells) != len(asked.findings):
+        raise UserError(
+            f"{reference}: '{asked.lists}' lists {len(cells)} whole numbers for {len(asked.findings)} labels, so they "
+            "are not a truth for each; if they number the classes that are present, write them as a list of ClassLabel, "
+            "or as their names"
+        )
     if cells is not None and len(cells) == 0:
         return dict.fromkeys(asked.findings, 0), None
-    if cells is None or names or _holds_text(found.types[asked.lists].value_type):
+    if cells is None or names or _holds_text(kind):
         named = [_class(cell, names) or "" for cell in cells or []]
         return truths_of_list(named, asked.findings, asked.negative, asked.blank)
     if len(cells) != len(asked.findings):

@@ -1,5 +1,6 @@
 """What a reader is: settings, and a function from a source to records in a stable order."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from medgraft.params import Settings
 
 Value = str | int | float | None
 SPLITS = ("train", "validation", "test", "unlabelled")
+# A cell that may be printed as a word for a split: no name of several words, no number, no date.
+WORD = re.compile(r"(?=.*[A-Za-z])(?!(.*\d){3})[A-Za-z0-9_-]{1,12}")
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,18 @@ readers: Catalog[Reader] = Catalog("reader", "readers")
 
 
 def split_name(value: str | None, meanings: Mapping[str, str], reference: str) -> str | None:
-    """The split a source's own word means; raises `UserError` for a word that means none."""
+    """The split a source's own word means; raises `UserError` for a word that means none.
+
+    The error shows the word only if it is short and plain: the column may be the wrong one, with names of patients.
+    """
     if value is None:
         return None
     split = meanings.get(value, value)
     if split not in SPLITS:
+        shown = WORD.fullmatch(value) is not None
+        what = f"'{value}' is not a split" if shown else "the split is another word (not shown: it may name a patient)"
         raise UserError(
-            f"{reference}: '{value}' is not a split; say what it means in dataset.reader.split_values, "
-            f"e.g. {{{value}: validation}} (splits: {', '.join(SPLITS)})"
+            f"{reference}: {what}; name the right column, or say what its words mean in dataset.reader.split_values, "
+            f"e.g. {{{value if shown else 'val'}: validation}} (splits: {', '.join(SPLITS)})"
         )
     return split
