@@ -5,14 +5,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medgraft.data.dates import FURTHEST, shifted
+from medgraft.data.deidentification import deidentified
 from medgraft.data.identity import PUBLIC_KEY, GroupKey
 
 KEY = GroupKey(b"a key that nobody knows")
-DAYS = st.dates(min_value=date(1900, 1, 1), max_value=date(2100, 1, 1))
+DAYS = st.dates(min_value=date(1902, 1, 1), max_value=date(2078, 12, 31)).filter(lambda day: day != date(1970, 1, 1))
 
 
 def _moved(value: date, group: str, key: GroupKey) -> int:
-    return (date.fromisoformat(shifted(value.isoformat(), group, key)) - value).days
+    moved = shifted(value.isoformat(), group, key)
+    assert moved is not None
+    return (date.fromisoformat(moved) - value).days
 
 
 @given(st.text(), DAYS, DAYS)
@@ -38,9 +41,13 @@ def test_the_move_is_what_it_was() -> None:
     assert shifted("2020-02-29", "p1", GroupKey(PUBLIC_KEY)) == "2026-02-08"
 
 
-@pytest.mark.parametrize("value", ["0001-01-01", "9999-12-31"])
-def test_days_at_the_end_of_the_calendar_move_inward(value: str) -> None:
-    assert {shifted(value, f"p{n}", KEY) for n in range(10)}.isdisjoint({value})
+FILL_INS = ["0001-01-01", "1899-12-30", "1900-01-01", "1901-01-01", "1901-12-31", "1970-01-01", "2079-01-01"]
+
+
+@pytest.mark.parametrize("value", [*FILL_INS, "2099-12-31", "9999-12-31"])
+def test_what_stands_for_no_day_would_tell_the_move(value: str) -> None:
+    assert {shifted(value, f"p{n}", KEY) for n in range(10)} == {None}
+    assert deidentified({"seen": value}, "p", ["seen"], KEY) == {"seen": None}
 
 
 @pytest.mark.parametrize("value", ["", "2020", "03/04/2020", "Mustermann"])

@@ -79,6 +79,15 @@ def test_a_patient_follows_their_official_row_and_unlabelled_rows_stay_apart() -
     assert all(len(names) == 1 for names in by_group.values())
 
 
+def test_an_official_split_without_labels_is_none() -> None:
+    """A competition's test set has no labels: ours is divided as if it were not there, its patients staying in it."""
+    hidden = [_row(900 + n, f"t{n}", "test", None) for n in range(10)]
+    rows = [*_rows([None]), *hidden, _row(950, "t0", None, 1)]
+    splits = split_of_rows(rows, SPLIT, 2)
+    assert _shares(rows[:200], splits[:200]) == pytest.approx({"train": 0.5, "validation": 0.2, "test": 0.3}, abs=0.02)
+    assert splits[200:] == ["unlabelled"] * 10 + ["test"]
+
+
 def _site_rows(sites: dict[str, str]) -> list[Row]:
     """Two rows for each patient, at the site of the patient."""
     rows = []
@@ -113,3 +122,12 @@ def test_a_site_held_out_must_exist_and_be_new() -> None:
 def test_a_set_for_validating_models_elsewhere_is_all_test() -> None:
     rows = [*_rows(["train", None, "validation"]), _row(900, "p8", None, None)]
     assert split_of_rows(rows, Split(only_test=True), 2) == ["test"] * 200 + ["unlabelled"]
+
+
+def test_few_values_of_a_column_are_told_and_many_are_not() -> None:
+    rows = _site_rows({f"p{i}": f"site {i % 20}" for i in range(40)})
+    with pytest.raises(UserError, match=r"the values are: site 0, .*site 9$"):
+        split_of_rows(rows, Split(held_out=HeldOut(column="site", value="D")), 2)
+    rows = _site_rows({f"p{i}": f"Erika {i}" for i in range(21)})
+    with pytest.raises(UserError, match=r"no labelled row has site = D; it has 21 other values$"):
+        split_of_rows(rows, Split(held_out=HeldOut(column="site", value="D")), 2)

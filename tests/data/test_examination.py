@@ -1,11 +1,17 @@
+import json
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.data.sources import encoded, noise
 
-from medgraft.data.content import BadImageError
-from medgraft.data.examination import content_digests, examine_all
-from medgraft.data.images import ImageFile, read_file
+from medgraft.data.arrays import ImageArray, VolumeArray
+from medgraft.data.content import BadImageError, Content
+from medgraft.data.duplicates import resolve
+from medgraft.data.examination import content_digests, examine_all, stored_bytes
+from medgraft.data.images import ImageFile, decode, read_file
+from medgraft.data.mids import MidsImage
 from medgraft.data.readers import Record
 from medgraft.params import Dataset
 
@@ -83,3 +89,58 @@ def test_findings_are_present_absent_or_unknown(good: Path) -> None:
         Record("r", ImageFile(good), labels=labels, group="p") for labels in ({"hernia": 1}, {"mass": None}, None)
     ]
     assert [why for _, why in examine_all(nothing, FINDINGS, grouped=True).quarantined] == ["no label"] * 3
+
+
+GREEN = np.zeros((4, 5, 3), np.uint8) + np.array([0, 200, 0], np.uint8)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ImageArray(partial(np.zeros, (4, 5), np.uint8)),
+        ImageArray(partial(np.full, (4, 5), 3000, np.uint16)),
+        ImageArray(lambda: GREEN),
+        ImageArray(partial(np.full, (1, 1), 7, np.uint8)),
+        VolumeArray(partial(np.full, (4, 5, 6), -1000, np.int16), (1, 1, 1)),
+        VolumeArray(partial(np.zeros, (1, 1, 3), np.float32), (1, 1, 1)),
+    ],
+)
+def test_one_value_everywhere_identifies_nobody(content: Content) -> None:
+    """Two patients' empty frames are no copies that join them, nor do they make official splits leak."""
+    rows = [
+        Record("a", content, "lesion", group="p", split="train"),
+        Record("b", content, "lesion", group="q", split="test"),
+    ]
+    found = examine_all(rows, DATASET, grouped=True)
+    assert found.rows == []
+    assert found.quarantined == [(where, "no contrast: every pixel has the same value") for where in "ab"]
+
+
+def test_one_other_pixel_is_contrast() -> None:
+    spots = [np.zeros((4, 5), np.uint8), np.zeros((4, 5, 3), np.uint8) + 9, np.zeros((4, 5, 3), np.int16)]
+    for array in spots:
+        array[-1, -1] += 1
+    image = [ImageArray(partial(np.copy, array)) for array in spots[:2]]
+    records = [Record("r", c, "lesion") for c in (*image, VolumeArray(lambda: spots[2], (1, 1, 1)))]
+    assert len(examine_all(records, DATASET, grouped=False).rows) == 3
+
+
+@pytest.mark.parametrize("unlabelled", [0, 1])
+def test_a_copy_is_stored_by_what_was_done_to_it(tmp_path: Path, unlabelled: int) -> None:
+    """The picture as it is, and a copy stored inverted whose header says so: whichever stays is stored upright."""
+    pixels = noise(1)
+    (tmp_path / "plain.png").write_bytes(encoded(pixels))
+    (tmp_path / "inverted.png").write_bytes(encoded(255 - pixels))
+    tags = {"00280004": {"vr": "CS", "Value": ["MONOCHROME1"]}, "00280101": {"vr": "US", "Value": [8]}}
+    (tmp_path / "inverted.json").write_text(json.dumps(tags))
+    contents: list[Content] = [ImageFile(tmp_path / "plain.png"), MidsImage(tmp_path / "inverted.png")]
+    keep = DATASET.model_copy(update={"unlabelled": "keep"})
+    for order in (contents, contents[::-1]):
+        labels = [None if number == unlabelled else "lesion" for number in range(2)]
+        found = examine_all(
+            [Record("r", c, label) for c, label in zip(order, labels, strict=True)], keep, grouped=False
+        )
+        [row] = resolve(found.rows).rows
+        assert row.record.content is order[1 - unlabelled]
+        raw, _ = stored_bytes(row.record.content, found.images[row.image_id], None, 100)
+        assert (decode(raw)[:, :, 0] == pixels).all()

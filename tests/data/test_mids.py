@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from tests.data.sources import encoded, noise
 
 from medgraft.data.content import BadImageError
-from medgraft.data.images import ImageFile
 from medgraft.data.mids import MidsImage
 
 VALUES = np.array([[0, 1000, 2000, 3000, 4095]], np.uint16)
@@ -65,8 +64,11 @@ def test_eight_bits_stay_as_they_are(tmp_path: Path) -> None:
     image = _image(tmp_path, {"00280101": {"vr": "US", "Value": [8]}}, noise(1))
     loaded = image.load(100)
     assert (loaded.changes, (loaded.array[:, :, 0] == noise(1)).all()) == ((), True)
-    assert image.kept() == ImageFile(tmp_path / "a.png").kept()
     assert _image(tmp_path, values=noise(1, channels=3)).load(100).array.shape == (8, 8, 3)
+
+
+def test_the_png_itself_is_never_kept(tmp_path: Path) -> None:
+    assert _image(tmp_path, INVERTED | {"00280101": {"vr": "US", "Value": [8]}}, noise(1)).kept() is None
 
 
 def test_both_files_decide_the_image(tmp_path: Path) -> None:

@@ -82,6 +82,13 @@ def test_every_kind_of_single_file_is_read(version: int, big_endian: bool, packe
     assert (loaded.mode, loaded.changes, loaded.spacing) == ("NIfTI int16", (), (1.0, 1.0, 1.0))
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_voxels_begin_where_they_do_by_default(version: int) -> None:
+    array, spacing = decode_nifti(nifti(VOLUME, EYE, version, vox_offset=0))
+    np.testing.assert_array_equal(array, VOLUME)
+    assert spacing == (1.0, 1.0, 1.0)
+
+
 def test_digests_are_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.nii").write_bytes(PLAIN)
     assert NiftiFile(tmp_path / "a.nii").digest() == NiftiBytes(lambda: PLAIN).digest()

@@ -43,6 +43,7 @@ def quality(images: int) -> Facts:
         "near_duplicates": [],
         "suspects": [],
         "suspect_count": 0,
+        "bounded": False,
         "conflicts": [],
         "drift": [],
         "thumbnails": {},

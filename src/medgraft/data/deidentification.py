@@ -68,11 +68,14 @@ def check_columns(columns: Mapping[str, Sequence[Value]], groups: Sequence[str],
 def _problems(name: str, known: Sequence[tuple[str | int | float, str]]) -> list[str]:
     away = "take it out of the reader's `subgroups`"
     cells = [_text(value) for value, _ in known]
+    oldest = _oldest(name)
     found = []
     if 2 * sum(_plain(cell) == _plain(group) for cell, (_, group) in zip(cells, known, strict=True)) > len(known):
         found.append(f"'{name}' holds the ids of the patients; {away}")
     if 2 * sum(_is_day(cell) for cell in cells) > len(cells):
         return [*found, f"'{name}' holds days; name it in the reader's `dates` instead of its `subgroups`"]
+    if oldest is not None:  # as it will be kept, and as numbers: there are as many ages as years in a life
+        known = [(value if years is None else min(years, oldest), g) for value, g in known for years in [_years(value)]]
     patients = len({group for _, group in known})
     texts = [(value, group) for value, group in known if isinstance(value, str)]
     distinct = len({value for value, _ in texts})
@@ -124,8 +127,14 @@ def _oldest(name: str) -> int | None:
     return OLDEST * next((UNITS[word] for word in words if word in UNITS), 1)
 
 
+def _years(value: str | int | float) -> float | None:
+    """The number in a cell of ages; None where it is none."""
+    if not isinstance(value, str):
+        return value
+    found = YEARS.fullmatch(value)
+    return float(found[1]) if found else None
+
+
 def _capped(value: Value, oldest: int) -> Value:
-    if isinstance(value, str):
-        found = YEARS.fullmatch(value)
-        return str(oldest) if found and float(found[1]) >= oldest else value
-    return type(value)(oldest) if value is not None and value >= oldest else value
+    years = None if value is None else _years(value)
+    return value if value is None or years is None or years < oldest else type(value)(oldest)

@@ -31,7 +31,8 @@ class Conflict:
 class Resolved:
     """Rows with one left for each image, and which groups are one because they share a picture.
 
-    `duplicates`: (reference, its original); `conflicts`: copies that were all thrown out; `joined`: group → the group that stands for it, as far as it is another.
+    `duplicates`: (reference, its original); `conflicts`: copies that were all thrown out; `joined`: group → the group
+    that stands for it, as far as it is another.
     """
 
     rows: list[Row]

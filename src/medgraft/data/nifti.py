@@ -83,7 +83,7 @@ def read_header(stream: Stream, max_pixels: int | None) -> Header:
         shape = _shape(found.get_data_shape(), max_pixels)
         dtype = _dtype(found)
         slope, intercept = found.get_slope_inter()
-        offset = float(found["vox_offset"]) or kind.single_vox_offset  # 0: some writers leave it at its default
+        offset = float(found["vox_offset"] or kind.single_vox_offset)  # 0: some writers leave it at its default
         if not kind.single_vox_offset <= offset <= LONGEST_HEADER or not offset.is_integer():
             raise BadImageError("damaged header (where the voxels begin)")
         scale = MILLIMETRES.get(int(found["xyzt_units"]) & 7, 1.0)

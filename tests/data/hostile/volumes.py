@@ -68,7 +68,7 @@ def bombs(make: Maker) -> Iterator[Hostile]:
             yield one("nii.gz", gzipped(raw), TOO_LARGE)
     yield one("nii", nifti(_noise(make), dim=[3, 100, 100, 100, 1, 1, 1, 1]), TRUNCATED)
     small = nifti(_noise(make))
-    for count in (10**6, 10**8):
+    for count in (10**6, 3 * 10**7):
         yield one("nii.gz", _endless(small, count), MORE)
     yield one("nii.gz", _endless(nifti(_noise(make), vox_offset=float(2**26 - 2**10))[:352], 2**26), MORE)
     yield one("nii.gz", _endless(small[:352], 10**3), MORE, TRUNCATED)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,13 @@ def test_headers_that_lead_out(source: Path, tmp_path_factory: pytest.TempPathFa
 def test_settings_that_contradict_each_other(settings: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         BimcvSettings(type="bimcv", **settings)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".json"])
+def test_a_pipe_is_not_waited_for(source: Path, suffix: str) -> None:
+    path = next(source.glob(f"**/mod-rx/*{suffix}"))
+    path.unlink()
+    os.mkfifo(path)
+    records = _read(source, findings=FINDINGS)
+    assert [r.content for r in records if r.problem == "not a regular file"] == [None]
+    assert len(records) == 12

@@ -1,10 +1,22 @@
+import os
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from medgraft.data.content import BadImageError
 from medgraft.data.images import ImageFile
-from medgraft.data.readers.files import AMBIGUOUS, MISSING, OUTSIDE, Folders, ImageIndex, folders_of, inside, located
+from medgraft.data.readers.files import (
+    AMBIGUOUS,
+    IRREGULAR,
+    MISSING,
+    OUTSIDE,
+    Folders,
+    ImageIndex,
+    folders_of,
+    inside,
+    located,
+)
 from medgraft.errors import UserError
 
 
@@ -70,3 +82,15 @@ def test_paths_inside(source: Path) -> None:
     assert inside(source, "part_1/\0a.PNG") == source / "part_1/a.PNG"
     assert inside(source, "x" * 5000) == source / ("x" * 5000)
     assert located(None) == (None, OUTSIDE)
+
+
+def test_pipes_folders_and_loops_of_links_are_no_files(source: Path) -> None:
+    os.mkfifo(source / "part_1/pipe.png")
+    (source / "part_1/loop.png").symlink_to("loop.png")
+    assert located(source / "part_1/pipe.png") == located(source / "part_1") == (None, IRREGULAR)
+    index = ImageIndex(source, ["part_1"])
+    assert index.locate("pipe.png") == (None, IRREGULAR)
+    content, problem = index.locate("loop.png")
+    assert (content, problem) == (ImageFile(source / "part_1/loop.png"), None)
+    with pytest.raises(BadImageError, match=r"^file cannot be read \(OSError\)$"):
+        ImageFile(source / "part_1/loop.png").digest()

@@ -1,10 +1,14 @@
+import os
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from medgraft.data.content import BadImageError
 from medgraft.data.images import ImageFile
 from medgraft.data.readers.folder import FolderSettings, read
+from medgraft.data.readers.nifti import NiftiSettings
+from medgraft.data.readers.nifti import read as read_nifti
 from medgraft.data.readers.reader import Record
 from medgraft.errors import UserError
 
@@ -80,3 +84,17 @@ def test_patterns_have_one_group(pattern: str, message: str) -> None:
         FolderSettings(type="folder", group_pattern=pattern)
     assert not FolderSettings(type="folder").grouped
     assert FolderSettings(type="folder", group_pattern="(p)").grouped
+
+
+def test_loops_of_links_pipes_and_linked_folders_are_quarantined(source: Path) -> None:
+    _touch(source, "sick/1.png", "deeper/in/2.png")
+    (source / "sick" / "loop.png").symlink_to("loop.png")
+    (source / "sick" / "more").symlink_to(source / "deeper")
+    os.mkfifo(source / "sick" / "pipe.png")
+    asked = NiftiSettings.model_validate({"type": "nifti", "files": {"type": "folder"}})
+    for records in (list(read(source, FolderSettings(type="folder"))), list(read_nifti(source, asked))):
+        assert [r.problem for r in records] == [None, None, None, "not a regular file", "not a regular file"]
+        loop = records[2].content
+        assert loop is not None
+        with pytest.raises(BadImageError, match=r"^file cannot be read \(OSError\)$"):
+            loop.digest()

@@ -1,3 +1,4 @@
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -91,3 +92,10 @@ def test_links_that_lead_out(tmp_path: Path) -> None:
 def test_no_such_folders(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no folders train/<class>"):
         _read(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    layouts.oct2017(tmp_path)
+    os.mkfifo(tmp_path / "train" / "DME" / "A.jpeg")
+    records = read(tmp_path, KermanySettings(type="kermany"))
+    assert [r.content for r in records if r.problem == "not a regular file"] == [None]

@@ -194,11 +194,21 @@ def test_lists_of_what_is_present(tmp_path: Path, kind: Any, cells: list[Any]) -
 
 
 def test_lists_of_truths(tmp_path: Path) -> None:
-    columns = {"image": [encoded(noise(n)) for n in range(4)], "labels": [[1, 0], [None, 1], None, [1]]}
+    columns = {"image": [encoded(noise(n)) for n in range(4)], "labels": [[1.0, 0.0], [None, 1.0], None, [1.0]]}
     _plain(tmp_path / "a.parquet", columns)
     records = _read(tmp_path, labels=["x", "y"], lists="labels")
     assert [r.labels for r in records] == [{"x": 1, "y": 0}, {"x": None, "y": 1}, {"x": None, "y": None}, None]
     assert records[3].problem == "a list of labels of another length than the reader's labels"
+
+
+@pytest.mark.parametrize("cells", [[[1, 0], [1]], [[0, 1], []], [[0, 1], [0, 1, 2]]])
+def test_numbers_of_classes_are_not_read_as_truths(tmp_path: Path, cells: list[list[int]]) -> None:
+    _plain(tmp_path / "a.parquet", {"image": [encoded(noise(n)) for n in range(2)], "labels": cells})
+    with pytest.raises(UserError, match=rf"^image 2: 'labels' lists {len(cells[1])} whole numbers for 2 labels"):
+        _read(tmp_path, labels=["x", "y"], lists="labels")
+    _plain(tmp_path / "a.parquet", {"image": [encoded(noise(n)) for n in range(2)], "labels": [[1, 0], None]})
+    records = _read(tmp_path, labels=["x", "y"], lists="labels")
+    assert [r.labels for r in records] == [{"x": 1, "y": 0}, {"x": None, "y": None}]
 
 
 def test_medgrafts_own_datasets_are_a_source(ingested: Ingested) -> None:

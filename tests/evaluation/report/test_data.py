@@ -67,16 +67,17 @@ def test_pairs_stand_side_by_side(binary: Result) -> None:
         _, *rows = page.tables[title]
         for row, pair in zip(rows, quality[key], strict=True):
             patient = "the same" if pair["same_group"] else "joined" if pair["merged"] else "another"
-            labels = "differ" if pair["labels_differ"] else "agree"
+            labels = {None: "sealed", True: "differ", False: "agree"}[pair["labels_differ"]]
             correlation = f"{pair['correlation']:.3f}"
             assert row == [pair["source_uri"], pair["of"], str(pair["distance"]), correlation, patient, labels]
     assert "The first 14 of 41." in page.text
-    shown = {attributes["src"] for tag, attributes in page.elements if tag == "img"}
+    shown = {attributes["src"]: attributes["alt"] for tag, attributes in page.elements if tag == "img"}
     suspects = quality["suspects"][:PAIRS_SHOWN]
     for entry in [*quality["near_duplicates"], *suspects, *quality["conflicts"]]:
-        for image_id in entry["image_ids"]:
+        named = [entry["of"], entry["source_uri"]] if "of" in entry else [", ".join(entry["source_uri"])]
+        for image_id, name in zip(entry["image_ids"], named, strict=True):
             raw = (arguments["dataset"] / "thumbnails" / quality["thumbnails"][image_id]).read_bytes()
-            assert f"data:image/png;base64,{base64.b64encode(raw).decode()}" in shown
+            assert shown[f"data:image/png;base64,{base64.b64encode(raw).decode()}"] == name
     (conflict,) = page.tables["Conflicts"][1:]
     assert conflict == ["labels.csv row 31, labels.csv row 77", "the same pixels carry different labels"]
 
@@ -99,3 +100,13 @@ def test_a_clean_source_has_no_empty_tables(single: Result, tmp_path: Path, aske
     assert "No row stands out." in page.text
     assert not {"Quarantined rows", "Duplicates", "Near duplicates", "Look-alikes", "Conflicts"} & set(page.tables)
     assert not re.search(r"<tbody>\s*</tbody>", html)
+
+
+def test_pairs_of_volumes_are_listed_without_pictures(single: Result, tmp_path: Path) -> None:
+    folder = shutil.copytree(single["folder"], tmp_path / "evaluation")
+    quality = single["arguments"]["quality"] | {"thumbnails": {}, "bounded": True}
+    write_report(folder, **single["arguments"] | {"quality": quality})
+    page = Page((folder / "report.html").read_text("utf-8"))
+    assert page.tables["Conflicts"][1:] == [["labels.csv row 31, labels.csv row 77", quality["conflicts"][0]["why"]]]
+    assert not [a for tag, a in page.elements if tag == "img" and "row" in (a["alt"] or "")]
+    assert "there may be more near duplicates than are listed" in page.text

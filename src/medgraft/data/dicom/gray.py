@@ -177,7 +177,7 @@ def _refuse_lost(stored: Array, shades: NDArray[np.uint8], windowed: bool) -> No
         grays = int(shades.max()) - int(shades.min()) + 1
         if grays < FEWEST_GRAYS:
             why = (
-                "next to no contrast by the file's own"
+                "next to no contrast by the window or table of the file"
                 if windowed
                 else "no window, and next to no contrast without one"
             )

@@ -43,7 +43,7 @@ class Lut:
         Makers write tables "of 16 bits" whose entries have 12; shown by what they could hold, they would be all but
         black.
         """
-        return max(2 ** int(self.data.max()).bit_length() - 1, 1)
+        return max((1 << int(self.data.max()).bit_length()) - 1, 1)
 
 
 def sequence_lut(dataset: Dataset, keyword: str, little: bool, signed: bool) -> Lut | None:

@@ -167,8 +167,8 @@ def _truths(reference: str, row: Mapping[str, Any], found: Features, asked: Parq
     if cells is not None and pa.types.is_integer(kind) and not names and len(cells) != len(asked.findings):
         raise UserError(
             f"{reference}: '{asked.lists}' lists {len(cells)} whole numbers for {len(asked.findings)} labels, so they "
-            "are not a truth for each; if they number the classes that are present, write them as a list of ClassLabel, "
-            "or as their names"
+            "are not a truth for each; if they number the classes that are present, write them as a list of "
+            "ClassLabel, or as their names"
         )
     if cells is not None and len(cells) == 0:
         return dict.fromkeys(asked.findings, 0), None

@@ -40,10 +40,10 @@ def data_uri(path: Path) -> str:
 
 
 def pairs(entries: Sequence[Facts], thumbnails: Mapping[str, str], dataset: Path) -> list[Shown]:
-    """The first entries of a list of near duplicates, suspects or conflicts, with a thumbnail of each image."""
+    """The first entries of a list of near duplicates, suspects or conflicts, with thumbnails; volumes have none."""
     folder = dataset / "thumbnails"
     return [
-        Shown(entry, [data_uri(folder / thumbnails[image_id]) for image_id in dict.fromkeys(entry["image_ids"])])
+        Shown(entry, [data_uri(folder / thumbnails[i]) for i in dict.fromkeys(entry["image_ids"]) if i in thumbnails])
         for entry in entries[:PAIRS_SHOWN]
     ]
 
