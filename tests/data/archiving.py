@@ -9,7 +9,13 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+from tests.data.sources import encoded, noise
+
+from medgraft.data.archives import unpack
+from medgraft.data.members import CAPS, Caps, Tally
 
 Kind = Literal["file", "folder", "symlink", "hardlink", "fifo", "device"]
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
@@ -74,3 +80,28 @@ def make_tar(entries: Sequence[Entry]) -> bytes:
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def unpacked(raw: bytes, folder: Path, name: str = "x.zip", caps: Caps = CAPS) -> Tally:
+    """Write the archive into a folder, and unpack it into `out` there."""
+    (folder / "out").mkdir()
+    (folder / name).write_bytes(raw)
+    return unpack(folder / name, folder / "out", caps)
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """The content of every file, by its path."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+NAMES = ("x.zip", *COMPRESS)
+PNG = encoded(noise(1))
+GOOD = [
+    Entry("folder", kind="folder"),
+    Entry("good.png", PNG),
+    Entry("./folder/scan.nii.gz", gzip.compress(bytes(1000))),
+    Entry("folder//arrays.npz", make_zip([Entry("a.npy", b"b")])),
+    Entry("folder/truncated.nii.gz", b"no gzip"),
+    Entry("GOOD.PNG", PNG),
+    Entry("empty.png"),
+]

@@ -7,7 +7,7 @@ from tests.evaluation.made_up import judge, rows, split
 
 from medgraft.data.labels import Label
 from medgraft.errors import UserError
-from medgraft.evaluation.parts import contradiction_warning, part, refuse_contradictions, refuse_unusable
+from medgraft.evaluation.parts import part, part_warnings, refuse_contradictions, refuse_unusable
 from medgraft.evaluation.uncertainty import resampling
 from medgraft.evaluation.units import aggregate, unit_of_rows, unit_truths
 from medgraft.params import Task
@@ -99,13 +99,22 @@ def test_units_that_contradict_themselves_are_refused_or_left_out() -> None:
     assert len(of.labels) == len(of.rows) == 8  # predictions are kept of every image
     p = np.random.default_rng(0).dirichlet(np.ones(3), 8)
     np.testing.assert_allclose(of.of_units(p), [p[:2].mean(axis=0), p[4:6].mean(axis=0)])
-    [warning] = contradiction_warning(of)
-    assert warning.startswith("2 of 4 test patients have images of several classes")
+    warning = part_warnings(of)[0]
+    assert warning == "2 of 4 test patients have images of several classes: they are left out of every figure."
     with pytest.raises(UserError, match=r"2 of 4 test patients have images .*Set evaluation\.unit to image"):
         refuse_contradictions(of)
     agreeing = part("test", *rows([0, 0, 1, 1], [0, 0, 1, 1]), judge("multiclass", unit="group"))
-    assert contradiction_warning(agreeing) == []
+    assert not any("several classes" in warning for warning in part_warnings(agreeing))
     refuse_contradictions(agreeing)
+
+
+def test_patients_that_are_no_longer_negative_are_missed() -> None:
+    """Of 20 patients with 3 images, half of them positive, hardly one has none."""
+    labels: list[Label] = [int(i % 3 == p % 3) if p < 18 else 0 for p in range(20) for i in range(3)]
+    table, known = rows(labels, [p for p in range(20) for _ in range(3)])
+    assert part_warnings(part("test", table, known, judge("binary"))) == []
+    [warning] = part_warnings(part("test", table, known, judge("binary", unit="group")))
+    assert warning.startswith("c1: 18 positive and 2 negative patients in test, counted by patients (fewer than 10)")
 
 
 def test_what_cannot_be_used_is_known_before_labels_are() -> None:

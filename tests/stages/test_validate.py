@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_refused(elsewhere: Path, tmp_path: Path) -> None:
     dataset = elsewhere / "artifacts" / "dataset"
     store = Store(str(tmp_path / "store"))
     for wrong in ("phantoms", "nobody@champion", "phantoms/999", "models:/a b/c"):
-        with pytest.raises(UserError, match="names no registered model|has no model"):
+        with pytest.raises(UserError, match=r"names no registered model|has no model"):
             run(wrong, dataset, tmp_path / "out", store)
     changed = shutil.copytree(elsewhere / "artifacts", tmp_path / "artifacts")
     card = changed / "dataset" / "card.json"

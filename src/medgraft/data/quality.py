@@ -81,6 +81,7 @@ def _pair(pair: Pair, items: Sequence[Item], before: Sequence[str], *, merged: b
         "image_ids": [a.image_id, b.image_id],
         "distance": pair.distance,
         "correlation": round(pair.correlation, 4),
+        "inside": None if pair.inside is None else round(pair.inside, 4),
         "same_group": same_group,
         "merged": merged and not same_group,
         "labels_differ": None if (a.split == "test") != (b.split == "test") else _differ(a.label, b.label),

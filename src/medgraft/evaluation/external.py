@@ -12,7 +12,7 @@ from medgraft.errors import UserError
 from medgraft.evaluation.arrays import Floats
 from medgraft.evaluation.failures import Failures, failures
 from medgraft.evaluation.judge import Judge
-from medgraft.evaluation.parts import contradiction_warning, part
+from medgraft.evaluation.parts import part, part_warnings
 from medgraft.evaluation.prevalence import decision_curves
 from medgraft.evaluation.readout import Reading, Readout, reading
 from medgraft.evaluation.subgroups import subgroups
@@ -69,5 +69,5 @@ def assess(
         subgroups(read, columns),
         decision_curves(read),
         failures(read),
-        contradiction_warning(of),
+        part_warnings(of),
     )

@@ -6,6 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from medgraft.artifacts import read_card, read_json
+from medgraft.evaluation.wording import unit
 
 
 def leaderboard_table(evaluation: Path) -> Table:
@@ -16,7 +17,9 @@ def leaderboard_table(evaluation: Path) -> Table:
     test = metrics["dataset"]["splits"]["test"]
     table = Table(
         title=f"{metrics['dataset']['name']}: {name} on {test['images']} test images of {test['groups']} patients",
-        caption="\n".join(["interval: 95 %, bootstrap over patients", *metrics["dataset"]["warnings"]]),
+        caption="\n".join(
+            [f"{unit(metrics['unit']).rule}; interval: 95 %, bootstrap over patients", *metrics["dataset"]["warnings"]]
+        ),
     )
     reference = metrics["reference"]
     for column in ("", "candidate", "parameters", "validation ± SE", "test (95 % interval)", f"against {reference}"):

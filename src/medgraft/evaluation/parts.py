@@ -8,6 +8,7 @@ import polars as pl
 
 from medgraft.data.labels import Label
 from medgraft.data.labels import truths as truth_table
+from medgraft.data.scoring import MIN_GROUPS
 from medgraft.errors import UserError
 from medgraft.evaluation.arrays import Bools, Floats, Ints
 from medgraft.evaluation.judge import Judge
@@ -105,9 +106,20 @@ def refuse_contradictions(part: Part) -> None:
         raise UserError(f"{_contradictions(part)}. Set evaluation.unit to image, or correct the labels")
 
 
-def contradiction_warning(part: Part) -> list[str]:
-    """What a reader must be told of units that were left out."""
-    return [f"{_contradictions(part)}: they are left out of every figure."] if part.left_out else []
+def part_warnings(part: Part) -> list[str]:
+    """What a reader must be told: units that were left out, and scored classes with few patients as units are made.
+
+    Classes are scored by counts of images. A patient with one positive image is no negative patient any more once the
+    images are put together.
+    """
+    positive, negative = part.patients(1), part.patients(0)
+    few = [
+        f"{part.by.classes[c]}: {positive[c]} positive and {negative[c]} negative patients in {part.name}, counted by "
+        f"{plural(part.by.settings.unit)} (fewer than {MIN_GROUPS}): its figures rest on few."
+        for c in part.by.scored
+        if min(positive[c], negative[c]) < MIN_GROUPS
+    ]
+    return [f"{_contradictions(part)}: they are left out of every figure."] * (part.left_out > 0) + few
 
 
 def _contradictions(part: Part) -> str:

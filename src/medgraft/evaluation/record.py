@@ -11,7 +11,7 @@ from medgraft.data.dataset import label_column
 from medgraft.evaluation.arrays import Floats
 from medgraft.evaluation.choosing import Contender, seed_values, validation_facts
 from medgraft.evaluation.figures import bound_by
-from medgraft.evaluation.parts import Part, contradiction_warning
+from medgraft.evaluation.parts import Part, part_warnings
 from medgraft.evaluation.readout import probabilities
 from medgraft.evaluation.selection import CandidateScore, Selection
 from medgraft.evaluation.subgroups import subgroups
@@ -47,7 +47,7 @@ def metrics(
         "sensitivity_target": settings.sensitivity,
         "unit": {"of": settings.unit, "aggregate": settings.aggregate},
         "units": {part.name: len(part.truths) for part in (validation, test)},
-        "dataset": dataset | {"warnings": [*card["warnings"], *contradiction_warning(test)]},
+        "dataset": dataset | {"warnings": [*card["warnings"], *part_warnings(validation), *part_warnings(test)]},
         "winner": selection.winner,
         "best_on_validation": selection.best,
         "candidates": {

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from medgraft.data.scoring import MIN_GROUPS
 from medgraft.evaluation.arrays import Ints
 from medgraft.evaluation.figures import class_intervals
 from medgraft.evaluation.readout import Reading
 from medgraft.evaluation.strata import in_order, strata
 
-MIN_GROUPS = 10
 FIGURES = ("auroc", "sensitivity", "specificity")
 Facts = dict[str, Any]
 

@@ -24,6 +24,8 @@ from medgraft.training.prediction import predict, predict_packaged
 from medgraft.training.stream import Images
 from medgraft.transfer import Run, StrategySettings, strategies
 
+SPLITS = ("validation", "test")
+
 
 def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: Path, store: Store) -> str:
     """Fit the candidate `name`; returns how the artifact came about.
@@ -119,8 +121,7 @@ def _write_predictions(
     folder: Path, pairs: Sequence[tuple[float, int]], fits: Sequence[Fitted], packaged: int, dataset: Path
 ) -> None:
     def frames() -> Iterator[pl.DataFrame]:
-        for split in ("validation", "test"):
-            ids, served = predict_packaged(fits[packaged].network, dataset, [split])
+        for split, (ids, served) in predict_packaged(fits[packaged].network, dataset, SPLITS).items():
             others = [fitted.network for i, fitted in enumerate(fits) if i != packaged]
             all_logits = predict(others, dataset, [split])
             all_logits.insert(packaged, served)

@@ -37,8 +37,10 @@ def predict(networks: Sequence[Network], dataset: Path, splits: Sequence[str]) -
     return [np.concatenate(parts) for parts in logits]
 
 
-def predict_packaged(network: Network, dataset: Path, splits: Sequence[str]) -> tuple[list[str], NDArray[np.float32]]:
-    """Image ids and logits float32 [n, classes] of the network that is packaged, by the graph that is served.
+def predict_packaged(
+    network: Network, dataset: Path, splits: Sequence[str]
+) -> dict[str, tuple[list[str], NDArray[np.float32]]]:
+    """By split, image ids and logits float32 [n, classes] of the network that is packaged, by the graph that is served.
 
     ONNX Runtime and torch round differently; on five classes and 600 images their probabilities were 1.5e-5 apart.
     So the headline figures come from what will be deployed: exported, one image at a time.
@@ -47,8 +49,11 @@ def predict_packaged(network: Network, dataset: Path, splits: Sequence[str]) -> 
         path = Path(folder) / "model.onnx"
         export(network, None, path)
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        ids, logits = [], []
-        for image_id, raw in read_images(dataset, splits):
-            ids.append(image_id)
-            logits.append(session.run(None, {INPUT: decode(raw)[None]})[0])
-    return ids, np.concatenate(logits)
+        found = {}
+        for split in splits:
+            ids, logits = [], []
+            for image_id, raw in read_images(dataset, [split]):
+                ids.append(image_id)
+                logits.append(session.run(None, {INPUT: decode(raw)[None]})[0])
+            found[split] = ids, np.concatenate(logits)
+    return found

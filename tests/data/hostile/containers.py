@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tests.data.archiving import Entry, make_tar, make_zip
 from tests.data.containers import medmnist, values
 from tests.data.hostile.item import cut
-from tests.data.hostile.rasters import TEXTS, Maker
+from tests.data.hostile.making import TEXTS, Maker
 
 from medgraft.data.content import Array
 

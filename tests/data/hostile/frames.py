@@ -29,7 +29,8 @@ from pydicom.uid import (
 from tests.data.archiving import Entry, make_zip
 from tests.data.containers import nifti
 from tests.data.hostile.item import ACCEPTED, EMPTY, HEADER, TRUNCATED, Hostile, cut, one
-from tests.data.hostile.rasters import PAYLOAD, TEXTS, Maker, saved
+from tests.data.hostile.making import TEXTS, Maker, saved
+from tests.data.hostile.rasters import PAYLOAD
 
 MAX_PIXELS = 1_000_000
 NO_DICOM, PROGRAM = "not a DICOM file", "executable code in the preamble"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tests.data.archiving import Entry, Kind, make_tar, make_zip
 from tests.data.containers import gzipped
-from tests.data.hostile.rasters import Maker
+from tests.data.hostile.making import Maker
 
 ABSOLUTE, PARENT = "an absolute path", "a path that leads out of the source"
 LINK, DEVICE = "a link", "a device or pipe, not a file"

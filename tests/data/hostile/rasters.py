@@ -1,17 +1,14 @@
 """Hostile image files: more than 700, the same for the same seed."""
 
-import io
 import json
-import random
 import struct
-import zlib
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
 from PIL import Image, PngImagePlugin
 from tests.data.archiving import Entry, make_zip
+from tests.data.hostile.bombs import bombs
 from tests.data.hostile.item import (
     ACCEPTED,
     COLOUR_16,
@@ -28,56 +25,12 @@ from tests.data.hostile.item import (
     cut,
     one,
 )
+from tests.data.hostile.making import PNG, TEXTS, Maker, png, saved
 
-Image.init()
 PAYLOAD = b"MZ this program must not be run"
 FORMATS = {"PNG": "png", "JPEG": "jpg", "TIFF": "tif", "GIF": "gif", "WEBP": "webp", "BMP": "bmp"}
 OTHERS = ("EPS", "PPM", "PCX", "TGA", "SGI", "ICO", "DDS", "JPEG2000", "MSP", "SPIDER", "XBM")
-SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"II*\0", b"MM\0*", b"BM", b"RIFF\0\1\0\0WEBPVP8 ")
-TEXTS = (
-    b"ERROR 0x80070057: image not exported\r\n",
-    b"<!DOCTYPE html><html><body>404 Not Found</body></html>",
-    b"image_id,label\n1,healthy\n",
-    b'{"error": "session expired"}',
-    b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
-    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n(/etc/passwd) run\n",
-    b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
-    b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12345\n",
-    b"#!/bin/sh\nrm -rf ~\n",
-    b"MZ\x90\0\3\0\0\0\4\0\0\0\xff\xff\0\0",
-    b"\x7fELF\2\1\1\0\0\0\0\0\0\0\0\0",
-    b" ",
-)
-
-
-class Maker:
-    """Image files whose pixels no other file has."""
-
-    def __init__(self, seed: int) -> None:
-        self.draw = random.Random(seed)
-        self.numbers = np.random.default_rng(seed)
-
-    def noise(self, mode: str = "RGB", width: int = 24, height: int = 16) -> Image.Image:
-        """An image of noise."""
-        channels = len(Image.new(mode, (1, 1)).getbands())
-        shape = (height, width, channels) if channels > 1 else (height, width)
-        pixels = self.numbers.integers(0, 256, shape, dtype=np.uint8)
-        return Image.fromarray(pixels, None if channels in (1, 3) else mode)
-
-    def encoded(self, kind: str, mode: str = "RGB", **options: Any) -> bytes:  # noqa: ANN401  (of Pillow)
-        """An image of noise as a file."""
-        return saved(self.noise(mode), kind, **options)
-
-    def bytes(self, count: int) -> bytes:
-        """Noise that is no image."""
-        return self.numbers.bytes(count)
-
-
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401  (of Pillow)
-    """The image as a file."""
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
+SIGNATURES = (PNG, b"\xff\xd8\xff\xe0", b"GIF89a", b"II*\0", b"MM\0*", b"BM", b"RIFF\0\1\0\0WEBPVP8 ")
 
 
 def rasters(seed: int) -> Iterator[Hostile]:
@@ -135,86 +88,6 @@ def noise(make: Maker) -> Iterator[Hostile]:
         for _ in range(8):
             content = signature + make.bytes(make.draw.randint(0, 2000))
             yield Hostile("img", content, DAMAGE | {TOO_LARGE, FRAMES, COLOUR_16})
-
-
-def png(width: int, height: int, depth: int, colour: int, rows: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
-    """A PNG file, chunk by chunk."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
-    middle = b"".join(chunk(kind, content) for kind, content in chunks)
-    return SIGNATURES[0] + header + middle + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
-
-
-def bombs(make: Maker) -> Iterator[Hostile]:
-    """Few bytes that promise, or hold, more pixels than memory should."""
-    for width, height in ((30_000, 30_000), (10_001, 10_000), (2**31 - 1, 2**31 - 1), (100_000_001, 1), (1, 2**31 - 1)):
-        for depth, colour in ((1, 0), (8, 0), (8, 2), (8, 3), (8, 6), (16, 0)):
-            palette = ((b"PLTE", bytes(768)),) if colour == 3 else ()
-            yield one("png", png(width, height, depth, colour, bytes(10_000), *palette), TOO_LARGE)
-    whole = _zeros(30_000 * 3751)  # a PNG of 30,000 x 30,000 whose pixels are all there
-    yield one("png", png(30_000, 30_000, 1, 0, b"").replace(zlib.compress(b"", 9), whole), TOO_LARGE)
-    for _ in range(5):
-        for patched in (_wide_jpeg, _wide_gif, _wide_bmp, _wide_tiff, _wide_webp):
-            yield one("img", patched(make), TOO_LARGE)
-    for chunk in (b"zTXt", b"iTXt", b"iCCP"):  # text or a profile that inflates to 100 MB
-        head = {b"zTXt": b"a\0\0", b"iTXt": b"a\0\1\0\0\0", b"iCCP": b"a\0\0"}[chunk]
-        content = head + _zeros(10**8)
-        yield one("png", png(4, 4, 8, 0, make.bytes(20).replace(b"\5", b"\0"), (chunk, content)), ACCEPTED, *DAMAGE)
-    yield one("png", saved(Image.new("1", (4000, 4000)), "PNG"), ACCEPTED)
-    yield one("tif", _huge_tiles(), TOO_LARGE)
-
-
-@cache
-def _zeros(count: int) -> bytes:
-    return zlib.compress(bytes(count), 9)
-
-
-def _wide_jpeg(make: Maker) -> bytes:
-    raw = bytearray(make.encoded("JPEG"))
-    at = raw.index(b"\xff\xc0") + 5
-    raw[at : at + 4] = struct.pack(">HH", 65_500, 65_500)
-    return bytes(raw)
-
-
-def _wide_gif(make: Maker) -> bytes:
-    raw = bytearray(make.encoded("GIF", "P"))
-    raw[6:10] = struct.pack("<HH", 65_535, 65_535)
-    return bytes(raw)
-
-
-def _wide_bmp(make: Maker) -> bytes:
-    raw = bytearray(make.encoded("BMP"))
-    raw[18:26] = struct.pack("<ii", 100_000, 100_000)
-    return bytes(raw)
-
-
-def _wide_tiff(make: Maker) -> bytes:
-    image = make.noise()
-    raw = bytearray(saved(image, "TIFF"))
-    for tag in (256, 257):
-        at = raw.index(struct.pack("<HHI", tag, 4, 1))
-        raw[at + 8 : at + 12] = struct.pack("<I", 60_000)
-    return bytes(raw)
-
-
-def _wide_webp(make: Maker) -> bytes:
-    raw = bytearray(make.encoded("WEBP", lossless=True))
-    at = raw.index(b"VP8L") + 9
-    raw[at : at + 4] = struct.pack("<I", 16_383 | 16_383 << 14)
-    return bytes(raw)
-
-
-def _huge_tiles() -> bytes:
-    """A TIFF of 16 x 16 pixels in one tile of 10,240 x 10,240, which deflates to a tenth of a megabyte."""
-    data = _zeros(10_240**2)
-    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: 10_240, 323: 10_240, 324: 0, 325: len(data)}
-    start = 8 + 2 + 12 * len(tags) + 4
-    tags[324] = start
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(tags.items()))
-    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data
 
 
 def sizes(make: Maker) -> Iterator[Hostile]:

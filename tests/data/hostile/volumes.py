@@ -7,7 +7,7 @@ import numpy as np
 from tests.data.archiving import Entry, make_tar, make_zip
 from tests.data.containers import gzipped, nifti
 from tests.data.hostile.item import ACCEPTED, EMPTY, HEADER, TRUNCATED, Hostile, cut, one
-from tests.data.hostile.rasters import TEXTS, Maker
+from tests.data.hostile.making import TEXTS, Maker
 
 from medgraft.data.content import Array
 
