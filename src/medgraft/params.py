@@ -58,7 +58,8 @@ class Dataset(Settings):
         description="Value of images with more than 8 bits that becomes white; left out: all bits that the largest value of the whole set needs.",
     )
     near_duplicates: bool = Field(
-        True, description="Look for the same picture under other pixels (re-encoded, resized), not only for equal pixels."
+        True,
+        description="Look for the same picture under other pixels (re-encoded, resized), not only for equal pixels.",
     )
     max_quarantined: float = Field(
         0.05, ge=0, lt=1, description="Ingestion fails when a larger share of the rows is quarantined."
@@ -145,7 +146,8 @@ class Evaluation(Settings):
         "image", description="What one prediction is about: an image, or all images of a study or of a patient (group)."
     )
     aggregate: Literal["mean", "max"] = Field(
-        "mean", description="How the probabilities of a unit's images become one; `max` for binary and multilabel tasks."
+        "mean",
+        description="How the probabilities of a unit's images become one; `max` for binary and multilabel tasks.",
     )
     specificity: Share = Field(
         0.9, description="Specificity at which sensitivity is stated; the threshold comes from validation."

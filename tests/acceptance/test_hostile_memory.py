@@ -33,6 +33,7 @@ def test_memory_with_the_largest_images(tmp_path: Path) -> None:
     for mode, (extension, options) in KINDS.items():
         for number in range(2):
             image = Image.new(mode, (WIDE, HIGH), 1000 * (number + 1) if mode == "I" else (9, 90, 200, 100 + number))
+            image.paste(0 if mode == "I" else (0, 0, 0, 0), (0, 0, 5_000, 1_000 + 4_000 * number))
             image.save(tmp_path / "set" / "healthy" / f"{mode}_{number}.{extension}", **options)
     variables = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", INGEST]

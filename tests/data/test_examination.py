@@ -81,7 +81,7 @@ def test_a_missing_file_is_a_bad_image(tmp_path: Path) -> None:
 
 
 def test_findings_are_present_absent_or_unknown(good: Path) -> None:
-    told = [{"mass": 1}, {"edema": 0, "mass": None}, {"edema": 1, "mass": 0, "hernia": 1}]
+    told: list[dict[str, int | None]] = [{"mass": 1}, {"edema": 0, "mass": None}, {"edema": 1, "mass": 0, "hernia": 1}]
     records = [Record("r", ImageFile(good), labels=labels, group="p") for labels in told]
     found = examine_all(records, FINDINGS, grouped=True)
     assert [row.label for row in found.rows] == [(None, 1), (0, None), (1, 0)]
@@ -117,11 +117,14 @@ def test_one_value_everywhere_identifies_nobody(content: Content) -> None:
 
 
 def test_one_other_pixel_is_contrast() -> None:
-    spots = [np.zeros((4, 5), np.uint8), np.zeros((4, 5, 3), np.uint8) + 9, np.zeros((4, 5, 3), np.int16)]
-    for array in spots:
-        array[-1, -1] += 1
-    image = [ImageArray(partial(np.copy, array)) for array in spots[:2]]
-    records = [Record("r", c, "lesion") for c in (*image, VolumeArray(lambda: spots[2], (1, 1, 1)))]
+    gray, colour, volume = np.zeros((4, 5), np.uint8), GREEN.copy(), np.zeros((4, 5, 3), np.int16)
+    gray[-1, -1] = colour[-1, -1, 0] = volume[-1, -1, -1] = 1
+    contents: list[Content] = [
+        ImageArray(lambda: gray),
+        ImageArray(lambda: colour),
+        VolumeArray(lambda: volume, (1, 1, 1)),
+    ]
+    records = [Record("r", content, "lesion") for content in contents]
     assert len(examine_all(records, DATASET, grouped=False).rows) == 3
 
 

@@ -15,7 +15,7 @@ import requests
 from moto.server import ThreadedMotoServer
 from tests.data.archiving import make_zip
 from tests.data.sources import encoded, noise
-from tests.data.sourcing import ENTRIES, FILES, PNG, SECRET, assert_refused, files_of
+from tests.data.sourcing import ENTRIES, FILES, PNG, SECRET, assert_refused, edited, files_of, linked
 
 from medgraft.data import mirror
 from medgraft.data.members import Caps
@@ -78,7 +78,7 @@ def test_a_copy_that_was_interrupted_goes_on(memory: Any, tmp_path: Path, monkey
 def test_what_was_changed_in_the_copy_is_fetched_again(memory: Any, tmp_path: Path) -> None:  # noqa: ANN401
     memory.pipe({f"/bucket/set/{name}": raw for name, raw in FILES.items()})
     source = open_source(MEMORY, tmp_path)
-    for tamper in (_edited, _linked, lambda files: (files / "c").mkdir(), lambda files: (files / "x").write_text("x")):
+    for tamper in (edited, linked, lambda files: (files / "c").mkdir(), lambda files: (files / "x").write_text("x")):
         tamper(source.path)
         assert files_of(open_source(MEMORY, tmp_path)) == FILES
         assert not any(p.is_symlink() for p in source.path.rglob("*"))
@@ -110,11 +110,10 @@ def test_an_archive_on_the_web(tmp_path: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path / "web"))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}"
-        check_source(f"{address}/set.zip?signature={SECRET}")
-        assert files_of(open_source(f"{address}/set.zip?signature={SECRET}", tmp_path / "cache")) == FILES
-        assert_refused(
-            f"{address}/none.zip?signature={SECRET}", tmp_path / "cache", "does not exist; correct the address"
-        )
+        signed = f"{address}/set.zip?signature={SECRET}"
+        check_source(signed)
+        assert files_of(open_source(signed, tmp_path / "cache")) == FILES
+        assert_refused(signed.replace("set", "none"), tmp_path / "cache", "does not exist; correct the address")
         server.shutdown()
 
 

@@ -56,6 +56,7 @@ def test_look_alikes_tell_neither_place_nor_label_of_a_test_image() -> None:
     [near], [mixed, test] = listed["near_duplicates"], listed["suspects"]
     assert (near["source_uri"], near["of"], near["same_group"], near["merged"]) == ("row c", "row a", True, False)
     assert near["labels_differ"] is True
+    assert (near["correlation"], near["inside"], mixed["inside"]) == (0.99, 0.98, None)
     assert (mixed["source_uri"], mixed["of"], mixed["labels_differ"]) == (SEALED, "row a", None)
     assert (test["source_uri"], test["of"], test["labels_differ"]) == (SEALED, SEALED, False)
     assert listed["conflicts"][0]["source_uri"] == ["row 8", "row 9"]

@@ -42,7 +42,7 @@ def test_a_clean_source(source: Path, rows: list[Row], tmp_path: Path) -> None:
     assert (card["scored"], card["unscored"], card["warnings"], card["channels"]) == (["lesion"], {}, [], 1)
     assert splits_of_groups(found).to_list() == [1] * 110
     sealed = read_sealed(found.sealed)
-    truth = {examine(decode_raster((source / row["file"]).read_bytes(), 100)).image_id: CLASSES.index(row["finding"]) for row in rows}
+    truth = {_image_id(source / row["file"]): CLASSES.index(row["finding"]) for row in rows}
     labels = dict(zip(table["image_id"], table["label"], strict=True))
     assert labels | sealed == truth
     assert "220 rows: 220 kept, 0 quarantined, 0 duplicates dropped" in ingest.summary(found.dataset)
@@ -76,6 +76,10 @@ def test_the_split_depends_neither_on_the_order_of_rows_nor_on_the_key(
     assert first.card["key_id"] != second.card["key_id"]
     assert not set(read_rows(first.dataset)["group_id"]) & set(read_rows(second.dataset)["group_id"])
     assert b"a secret of at least" not in folder_bytes(tmp_path / "b")
+
+
+def _image_id(path: Path) -> str:
+    return examine(decode_raster(path.read_bytes(), 100)).image_id
 
 
 def _write(content: bytes) -> Callable[[Path], None]:

@@ -19,8 +19,8 @@ from tests.data.sources import (
 )
 
 from medgraft.data.dataset import patients, read_images, read_rows
-from medgraft.data.identity import group_key
 from medgraft.data.examination import examine
+from medgraft.data.identity import group_key
 from medgraft.data.images import decode, decode_raster
 from medgraft.data.overlap import exposure
 from medgraft.data.phantom import write_phantoms

@@ -58,7 +58,7 @@ def test_all_mistakes_at_once(tmp_path: Path, params: dict[str, Any]) -> None:
         "params.yaml:\n",
         "dataset.clases: unknown key (did you mean 'classes'?); allowed: name, source, reader, task, classes",
         "dataset.classes: missing (Every label value",
-        "dataset.task: input should be 'binary', 'multiclass', 'ordinal' or 'multilabel', got 'binry' (did you mean 'binary'?)",
+        "dataset.task: input should be 'binary', 'multiclass', 'ordinal' or 'multilabel', got 'binry'",
         "dataset.reader.gruop: unknown key (did you mean 'group'?); allowed: ",
         "dataset.reader.subgroups: 'finding' is a column of label, and test labels are sealed",
         "initializations.scratch.method: unknown method 'randm' (did you mean 'random'?); allowed: ",
@@ -70,7 +70,7 @@ def test_all_mistakes_at_once(tmp_path: Path, params: dict[str, Any]) -> None:
         "study.fractions: 1.0 must be among them, got [0.5]",
         "study.seeds: [0, 0] names a value twice",
         "split: validation and test together leave nothing to train on",
-        "evaluation.metric: input should be 'auroc', 'auprc', 'balanced_accuracy' or 'quadratic_kappa', got 'aurok' (did you mean 'auroc'",
+        "evaluation.metric: input should be 'auroc', 'auprc', 'balanced_accuracy' or 'quadratic_kappa', got 'aurok'",
         "evaluation.specificity: input should be less than 1, got 2",
         "registration.model_name: missing (Name in the MLflow model registry.)",
     ):

@@ -41,6 +41,6 @@ class Content(Protocol):
     def kept(self) -> tuple[bytes, str] | None:
         """The file's own compressed bytes without metadata, and their extension, where these may be stored; else None.
 
-        Asked only of what has been loaded without changes.
+        They must show exactly what `load` gives.
         """
         ...

@@ -155,7 +155,7 @@ def examine(loaded: Loaded) -> Examined:
     volume = loaded.spacing is not None
     height, width, depth = array.shape
     pixels = array.reshape(-1, 1 if volume else depth)
-    if (pixels == pixels[0]).all():
+    if all((channel == channel[0]).all() for channel in pixels.T):  # ends at the first that differs
         raise BadImageError(BLANK)
     kind = "" if array.dtype == np.uint8 and loaded.spacing is None else f" {array.dtype} {loaded.spacing}"
     digest = sha256(f"{height}x{width}x{depth}{kind}".encode())

@@ -24,8 +24,9 @@ DIRECT = {("PNG", "L"), ("PNG", "RGB"), ("JPEG", "L"), ("JPEG", "RGB")}
 # All of these come out of Pillow's decoders for damaged files.
 DAMAGE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, MemoryError, struct.error)
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked before decoding, with a reason
-LARGE = 16_000_000  # pixels; more than that is decoded one image at a time, to bound memory
-_one_large = threading.Lock()
+LARGE = 16_000_000  # pixels, or bytes of a file; more than that is decoded one image at a time, to bound memory
+LARGEST_FILE = 500_000_000  # bytes
+_one_large = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,13 @@ class ImageFile:
 
     def digest(self) -> str:
         """SHA-256 of the file."""
-        return sha256(read_file(self.path)).hexdigest()
+        with _one_large if _size(self.path) > LARGE else nullcontext():
+            return sha256(read_file(self.path)).hexdigest()
 
     def load(self, max_pixels: int) -> Loaded:
         """Decode the file whole."""
-        return decode_raster(read_file(self.path), max_pixels)
+        with _one_large if _size(self.path) > LARGE else nullcontext():
+            return decode_raster(read_file(self.path), max_pixels)
 
     def kept(self) -> tuple[bytes, str] | None:
         """PNG and JPEG files in 8-bit gray or RGB keep their compressed pixels untouched."""
@@ -67,13 +70,22 @@ class ImageBytes:
 
 
 def read_file(path: Path) -> bytes:
-    """A file's bytes; raises `BadImageError` when it cannot be read."""
+    """A file's bytes; raises `BadImageError` when it cannot be read or has more than 500 MB."""
+    if (size := _size(path)) > LARGEST_FILE:
+        raise BadImageError(f"more bytes than {LARGEST_FILE} ({size})")
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise BadImageError("file missing") from error
     except OSError as error:
         raise BadImageError(f"file cannot be read ({type(error).__name__})") from error
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def decode_raster(raw: bytes, max_pixels: int) -> Loaded:

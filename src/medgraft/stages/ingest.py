@@ -92,7 +92,7 @@ def run(plan: Path, dataset: Path, sealed: Path, store: Store) -> str:
         resolved = join(resolved, [(pair.a, pair.b) for pair in near.verified])
         check_official(resolved.rows)
         columns = {c: [row.record.subgroups.get(c) for row in resolved.rows] for c in reader_settings.subgroup_columns}
-        check_columns(columns, [row.record.group or row.group for row in resolved.rows])
+        check_columns(columns, [row.record.group or row.group for row in resolved.rows], reader_settings.date_columns)
         found = Ingestion(settings, split, reader_settings, key, source, examination, resolved, near, groups, white)
         _pack(folders, prints, found)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from PIL import Image
-from tests.data.hostile.item import ACCEPTED, DAMAGE, TOO_LARGE, Hostile, one
+from tests.data.hostile.item import ACCEPTED, BLANK, DAMAGE, TOO_LARGE, Hostile, one
 from tests.data.hostile.making import Maker, png, saved
 
 
@@ -25,7 +25,7 @@ def bombs(make: Maker) -> Iterator[Hostile]:
         head = {b"zTXt": b"a\0\0", b"iTXt": b"a\0\1\0\0\0", b"iCCP": b"a\0\0"}[chunk]
         content = head + _zeros(10**8)
         yield one("png", png(4, 4, 8, 0, make.bytes(20).replace(b"\5", b"\0"), (chunk, content)), ACCEPTED, *DAMAGE)
-    yield one("png", saved(Image.new("1", (4000, 4000)), "PNG"), ACCEPTED)
+    yield one("png", saved(Image.new("1", (4000, 4000)), "PNG"), BLANK)
     yield one("tif", _huge_tiles(), TOO_LARGE)
 
 

@@ -28,7 +28,7 @@ from pydicom.uid import (
 )
 from tests.data.archiving import Entry, make_zip
 from tests.data.containers import nifti
-from tests.data.hostile.item import ACCEPTED, EMPTY, HEADER, TRUNCATED, Hostile, cut, one
+from tests.data.hostile.item import ACCEPTED, BLANK, EMPTY, HEADER, TRUNCATED, Hostile, cut, one
 from tests.data.hostile.making import TEXTS, Maker, saved
 from tests.data.hostile.rasters import PAYLOAD
 
@@ -269,7 +269,8 @@ def sound(make: Maker) -> Iterator[Hostile]:
         yield one(extension, ct(make), ACCEPTED)
         yield one(extension, _packed(make, JPEGBaseline8Bit, _jpeg(make)), ACCEPTED)
     yield one("dcm", ct(make, NumberOfFrames=0), ACCEPTED)
-    for rows, columns in ((1, 1), (1, 65_535), (65_535, 1)):
+    yield one("dcm", ct(make, Rows=1, Columns=1, PixelData=b"\1\0"), BLANK)
+    for rows, columns in ((1, 65_535), (65_535, 1)):
         values = make.numbers.integers(0, 4096, (rows, columns)).astype("<u2")
         yield one("dcm", ct(make, Rows=rows, Columns=columns, PixelData=values.tobytes()), ACCEPTED)
     rider = dataset(make)

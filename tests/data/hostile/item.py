@@ -13,6 +13,7 @@ TOO_LARGE = "more pixels than dataset.max_pixels = 100000000"
 COLOUR_16 = "more than 8 bits a channel in colour"
 NOT_WHOLE = "pixels that are not whole numbers"
 OUTSIDE = "values outside 16 bits"
+BLANK = "no contrast: every pixel has the same value"
 # Where damage may hit the first bytes as well as the pixels, each of these tells the truth.
 DAMAGE = frozenset({TRUNCATED, HEADER, UNKNOWN})
 

@@ -11,6 +11,7 @@ from tests.data.archiving import Entry, make_zip
 from tests.data.hostile.bombs import bombs
 from tests.data.hostile.item import (
     ACCEPTED,
+    BLANK,
     COLOUR_16,
     DAMAGE,
     EMPTY,
@@ -93,7 +94,8 @@ def noise(make: Maker) -> Iterator[Hostile]:
 def sizes(make: Maker) -> Iterator[Hostile]:
     """From no pixel to 65,535 in a row."""
     for kind, extension in FORMATS.items():
-        for width, height in ((1, 1), (1, 2), (2, 1)):
+        yield one(extension, saved(make.noise("L", 1, 1), kind), BLANK)
+        for width, height in ((1, 2), (2, 1)):
             yield one(extension, saved(make.noise("L", width, height), kind), ACCEPTED)
         longest = 16_383 if kind == "WEBP" else 65_500 if kind == "JPEG" else 65_535
         for width, height in ((longest, 1), (1, longest), (longest, 2)):

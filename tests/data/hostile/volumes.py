@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from tests.data.archiving import Entry, make_tar, make_zip
 from tests.data.containers import gzipped, nifti
-from tests.data.hostile.item import ACCEPTED, EMPTY, HEADER, TRUNCATED, Hostile, cut, one
+from tests.data.hostile.item import ACCEPTED, BLANK, EMPTY, HEADER, TRUNCATED, Hostile, cut, one
 from tests.data.hostile.making import TEXTS, Maker
 
 from medgraft.data.content import Array
@@ -72,7 +72,7 @@ def bombs(make: Maker) -> Iterator[Hostile]:
         yield one("nii.gz", _endless(small, count), MORE)
     yield one("nii.gz", _endless(nifti(_noise(make), vox_offset=float(2**26 - 2**10))[:352], 2**26), MORE)
     yield one("nii.gz", _endless(small[:352], 10**3), MORE, TRUNCATED)
-    for offset in (1e9, -352.0, 0.0, 352.5, float("nan"), float("inf")):
+    for offset in (1e9, -352.0, 1.0, 352.5, float("nan"), float("inf")):
         yield one("nii", nifti(_noise(make), vox_offset=offset), HEADER)
 
 
@@ -150,7 +150,9 @@ def sound(make: Maker) -> Iterator[Hostile]:
     for extension in ("nii", "nii.gz", "img", "png", "dcm"):
         yield one(extension, nifti(_noise(make), np.eye(4)), ACCEPTED)
         yield one(extension, gzipped(nifti(_noise(make), version=2)), ACCEPTED)
-    for shape in ((1, 1, 1), (500, 1, 1), (1, 500, 1), (1, 1, 500), (5, 5, 5, 1, 1)):
+    yield one("nii", nifti(_noise(make, 1, 1, 1)), BLANK)
+    yield one("nii", nifti(_noise(make), vox_offset=0.0), ACCEPTED)  # some writers leave it so
+    for shape in ((500, 1, 1), (1, 500, 1), (1, 1, 500), (5, 5, 5, 1, 1)):
         yield one("nii", nifti(_noise(make, *shape)), ACCEPTED)
     for dtype in ("uint8", "int8", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"):
         yield one("nii", nifti(_noise(make, dtype=dtype)), ACCEPTED)

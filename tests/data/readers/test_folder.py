@@ -70,6 +70,12 @@ def test_links_out_of_the_source_are_not_followed(source: Path, tmp_path: Path) 
     assert found["file 3"] == (ImageFile(source / "sick" / "3.png"), None)
 
 
+def test_a_name_that_is_no_text_gives_neither_label_nor_patient(source: Path) -> None:
+    _touch(source, os.fsdecode(b"sick/p\xff1.png"))
+    [record] = read(source, FolderSettings(type="folder", group_pattern="(p.1)"))
+    assert record == Record("file 1", problem="a name that is no text")
+
+
 def test_a_name_without_the_pattern_has_no_patient(source: Path) -> None:
     _touch(source, "sick/unknown.png")
     [record] = read(source, FolderSettings(type="folder", group_pattern=r"(p\d+)"))

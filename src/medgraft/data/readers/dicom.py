@@ -15,10 +15,9 @@ from medgraft.data.dicom.kinds import burned_in, secondary_capture, text_ruled_o
 from medgraft.data.dicom.tags import day, kept, patient, plain
 from medgraft.data.readers.dicom_settings import SITE, DicomSettings
 from medgraft.data.readers.dicom_table import UNLABELLED, Known, Labels
-from medgraft.data.readers.files import inside
+from medgraft.data.readers.files import NO_TEXT, inside, is_text
 from medgraft.data.readers.reader import Reader, Record, Value, readers
 
-NO_TEXT = "a name that is no text"
 IDS = ("PatientID", "IssuerOfPatientID", "StudyInstanceUID", "InstitutionName")
 
 
@@ -81,7 +80,7 @@ def _files(source: Path, settings: DicomSettings) -> Sequence[Path]:
 
 
 def _look(path: Path, source: Path, settings: DicomSettings) -> Found:
-    if not _is_text(str(path.relative_to(source))):
+    if not is_text(str(path.relative_to(source))):
         return Found(path, problem=NO_TEXT)
     joined = _place(path, source, settings)
     if path.is_symlink() and inside(source, str(path.relative_to(source))) is None:
@@ -107,15 +106,6 @@ def _look(path: Path, source: Path, settings: DicomSettings) -> Found:
         subgroups=_subgroups(dataset, settings),
         problem=problem,
     )
-
-
-def _is_text(name: str) -> bool:
-    """Whether a name can be written as UTF-8; file systems allow any bytes."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _place(path: Path, source: Path, settings: DicomSettings) -> str | None:

@@ -18,6 +18,7 @@ OUTSIDE = "the path is empty or leads out of the source"
 MISSING = "file missing"
 AMBIGUOUS = "several files of the name that the row gives"
 IRREGULAR = "not a regular file"
+NO_TEXT = "a name that is no text"
 VOLUMES = (".nii", ".nii.gz")
 
 # A record's content, or None and the problem.
@@ -50,6 +51,15 @@ def inside(source: Path, relative: str) -> Path | None:
 def _real(folder: str) -> str:
     """Where a folder lies: looked up once, for the files of a set lie in few."""
     return os.path.realpath(folder)
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written as UTF-8; file systems allow any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def located(path: Path | None) -> Located:
@@ -86,10 +96,10 @@ class ImageIndex:
             )
         for folder in walked:
             for entry in os.scandir(folder):
-                path, key = folder / entry.name, entry.name.casefold()
-                if entry.is_symlink() and inside(source, str(path.relative_to(source))) is None:
+                path, key, link = folder / entry.name, entry.name.casefold(), entry.is_symlink()
+                if link and inside(source, str(path.relative_to(source))) is None:
                     self._found[key] = OUTSIDE
-                elif not entry.is_dir():
+                elif not (path if link else entry).is_dir():  # an entry's fails for loops of links
                     self._found[key] = AMBIGUOUS if key in self._found else path
 
     def locate(self, name: str | None) -> Located:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from medgraft.data.readers.files import inside, located
+from medgraft.data.readers.files import NO_TEXT, inside, is_text, located
 from medgraft.data.readers.reader import Reader, ReaderSettings, Record, readers, split_name
 
 LEADS_OUT = "a link that leads out of the source"
@@ -55,6 +55,9 @@ def read(source: Path, settings: FolderSettings) -> Iterator[Record]:
         reference = f"file {number}"
         if len(folders) < depth:
             yield Record(reference, problem=f"not inside a {settings.layout} folder")
+            continue
+        if not is_text(str(path.relative_to(source))):  # nor could a label or a patient taken from it be written
+            yield Record(reference, problem=NO_TEXT)
             continue
         place = inside(source, path.relative_to(source).as_posix())
         content, problem = located(place) if place else (None, LEADS_OUT)
