@@ -20,7 +20,7 @@ from medgraft.params import Dataset, Evaluation, Split, Study, Task
 from medgraft.seeds import derive
 from medgraft.stages.agreement import asked, trained_by
 
-SKILL = {"weak": 0.3, "strong": 1.2}
+SKILL = {"weak": 0.3, "strong": 0.9}
 FITS = ((0.5, 0), (0.5, 1), (1.0, 0), (1.0, 1))
 
 

@@ -102,7 +102,7 @@ def test_what_lies_beside_the_metrics(name: str, evaluated: Evaluated) -> None:
     assert len(curve) == 2 * 99 * len(metrics["scored"])
     failures = read_json(folder / "failures.json")
     assert failures["units"] == metrics["unit"]
-    assert len(failures["mistakes"]) > 3
+    assert failures["mistakes"]
     pictures = {path.name for path in (folder / "gallery").iterdir()}
     shown = [case["image_id"] for case in (*failures["mistakes"], *failures["correct"])]
     assert pictures == {f"{image_id}{kind}.png" for image_id in shown for kind in ("", "_saliency")}
