@@ -4,6 +4,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from tests.data.pictures import changed, picture, resized
+from tests.shared import shared_data
 
 from medgraft.data.hamming import BLANK, NEAR, near, near_earlier, perceptual_hash
 
@@ -14,8 +15,15 @@ def bits_between(a: int, b: int) -> int:
 
 @pytest.mark.parametrize("shape", [(64, 64), (28, 28), (50, 90), (150, 100)])
 def test_the_hash_is_the_librarys(shape: tuple[int, int]) -> None:
-    pixels = picture(1, *shape)
-    assert f"{perceptual_hash(pixels):016x}" == str(imagehash.phash(Image.fromarray(pixels[:, :, 0])))
+    for seed in range(50):
+        pixels = picture(seed, *shape)
+        assert f"{perceptual_hash(pixels):016x}" == str(imagehash.phash(Image.fromarray(pixels[:, :, 0])))
+
+
+def test_the_hash_is_the_librarys_for_real_images() -> None:
+    for file in sorted((shared_data("nih_cxr_multilabel") / "images").iterdir())[:100]:
+        image = Image.open(file).convert("L")
+        assert f"{perceptual_hash(np.asarray(image)[:, :, None]):016x}" == str(imagehash.phash(image))
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.7, 3, 10])

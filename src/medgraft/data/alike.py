@@ -60,8 +60,7 @@ def likeness(a: Image.Image, b: Image.Image) -> Likeness:
     if large.size != small.size:
         large = large.resize(small.size, Image.Resampling.BICUBIC)
     x, y = np.asarray(small, dtype=np.float32), np.asarray(large, dtype=np.float32)
-    # Less its edge, where resizing mixes picture and ground.
-    inside = ndimage.binary_erosion(~(_bare(x) | _bare(y)), border_value=1)
+    inside = _without_edge(~(_bare(x) | _bare(y)))
     if inside.sum() < LEAST_INSIDE:
         return Likeness(_correlation(x, y), None)
     # Slightly blurred: where there is little contrast, the noise of compression would decide.
@@ -71,6 +70,12 @@ def likeness(a: Image.Image, b: Image.Image) -> Likeness:
 
 def _bare(pixels: NDArray[np.float32]) -> NDArray[np.bool_]:
     return (pixels <= GROUND) | (pixels >= 255 - GROUND)
+
+
+def _without_edge(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Less the pixels beside bare ground, where resizing mixes it with the picture."""
+    around = np.pad(inside, 1, constant_values=True)
+    return inside & around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
 
 
 def _correlation(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:

@@ -18,7 +18,7 @@ def write_thumbnails(folder: Path, names: Mapping[str, str], load: Callable[[str
     """
     folder.mkdir(parents=True, exist_ok=True)
     for image_id, name in names.items():
-        thumbnail(load(image_id)).save(folder / name, "PNG")
+        thumbnail(load(image_id)).save(folder / name, "PNG", compress_level=1)
 
 
 def thumbnail(array: NDArray[np.uint8]) -> Image.Image:

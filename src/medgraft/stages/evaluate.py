@@ -36,8 +36,8 @@ from medgraft.store import Store
 def run(plan: Path, dataset: Path, sealed: Path, candidates: Path, evaluation: Path, store: Store) -> str:
     """Choose on validation, write the choice down, then open the sealed test once; returns how it came about.
 
-    Only the plan's candidates are read, whatever else lies in `candidates`. Raises `UserError` when the artifacts
-    do not belong together.
+    Only the plan's candidates are read, whatever else lies in `candidates`. Raises `UserError` when the artifacts do
+    not belong together, or the images cannot be put together as `evaluation.unit` says; test is not opened then.
     """
     item = read_item(plan, "evaluate")
     names: list[str] = item["candidates"]
