@@ -1,5 +1,6 @@
 """Bad input is counted, nobody straddles splits, nothing that names a person is written."""
 
+import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -90,6 +91,12 @@ def _put(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+def _floats() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(noise(8).astype(np.float32)).save(buffer, "TIFF")
+    return buffer.getvalue()
+
+
 DIRT: dict[str, tuple[Callable[[Path], None], str]] = {
     "truncated PNG": (lambda p: _put(p, p.read_bytes()[:50]), "truncated or damaged"),
     "truncated JPEG": (_write(encoded(noise(7, 32), "JPEG")[:-40]), "truncated or damaged"),
@@ -99,7 +106,7 @@ DIRT: dict[str, tuple[Callable[[Path], None], str]] = {
         _write(encoded(np.zeros((400, 400), np.uint8))),
         "more pixels than dataset.max_pixels = 100000",
     ),
-    "floats": (_write(encoded(noise(8).astype(np.float32), "TIFF")), "pixels that are not whole numbers"),
+    "floats": (_write(_floats()), "pixels that are not whole numbers"),
     "animated": (
         _write(encoded(noise(9), "GIF", save_all=True, append_images=[Image.fromarray(noise(10))])),
         "more than one frame",

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from medgraft.data.content import Array, BadImageError, Loaded
+from medgraft.data.content import Array, BadImageError, Loaded, TooLargeError
 from medgraft.data.nifti import Spacing, fitting_shape, single
 from medgraft.data.volumes import settled
 
@@ -83,7 +83,7 @@ class VolumeArray:
 
 def _refuse_large(shape: tuple[int, ...] | None, max_pixels: int) -> None:
     if shape is not None and prod(shape[:2]) > max_pixels:
-        raise BadImageError(f"more pixels than dataset.max_pixels = {max_pixels} ({' x '.join(map(str, shape[:2]))})")
+        raise TooLargeError(f"more pixels than dataset.max_pixels = {max_pixels} ({' x '.join(map(str, shape[:2]))})")
 
 
 def _digest(array: Array) -> str:

@@ -14,6 +14,10 @@ class BadImageError(Exception):
     """An image that must not enter a dataset; the message is the reason for its quarantine."""
 
 
+class TooLargeError(BadImageError):
+    """An image with more pixels, or a file with more bytes, than was allowed; told before anything is decoded."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """An image, decoded whole: its array, what kind of file it was, and what was done to it on the way in.

@@ -1,14 +1,14 @@
 """Every row of a source is looked at: usable rows go on, the others are quarantined with a reason."""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
 
 from medgraft.catalog import nearest
-from medgraft.data.content import BadImageError, Content, Loaded
+from medgraft.data.content import BadImageError, Content, Loaded, TooLargeError
 from medgraft.data.duplicates import Row
 from medgraft.data.images import Pixels, encode_png
 from medgraft.data.labels import Label, known
@@ -19,6 +19,7 @@ from medgraft.params import Dataset
 
 Quarantined = tuple[str, str]
 WORKERS = 4
+LARGE = 16_000_000  # pixels; larger images are examined one at a time, by one thread: each keeps the memory it freed
 VOLUME = "nii.gz"
 BLANK = "no contrast: every pixel has the same value"
 
@@ -70,8 +71,8 @@ def examine_all(records: Sequence[Record], dataset: Dataset, grouped: bool) -> E
     rows: list[Row] = []
     images: dict[str, Examined] = {}
     quarantined: list[Quarantined] = []
-    with ThreadPoolExecutor(WORKERS) as pool:
-        found = pool.map(lambda record: _examine(record, dataset, grouped), records)
+    with ThreadPoolExecutor(WORKERS) as pool, ThreadPoolExecutor(1) as large:
+        found = pool.map(lambda record: _examine(record, dataset, grouped, large), records)
         for record, outcome in zip(records, found, strict=True):
             if isinstance(outcome, str):
                 quarantined.append((record.reference, outcome))
@@ -103,7 +104,8 @@ def eight_bits(loaded: Loaded, white: int | None) -> Pixels:
     if loaded.array.dtype == np.uint8:
         return loaded.array
     assert white is not None
-    return np.round(np.minimum(loaded.array, white) * (255 / white)).astype(np.uint8)
+    shades = np.round(np.minimum(np.arange(65_536), white) * (255 / white)).astype(np.uint8)
+    return shades[loaded.array]  # by a table: floats of a large image take eight times its memory
 
 
 def white_value(images: Iterable[Examined], asked: int | None) -> int | None:
@@ -130,7 +132,7 @@ def _digest(record: Record) -> str:
         return "missing"
 
 
-def _examine(record: Record, dataset: Dataset, grouped: bool) -> Examined | str:
+def _examine(record: Record, dataset: Dataset, grouped: bool, large: Executor) -> Examined | str:
     if record.problem or record.content is None:
         return record.problem or "no file"
     problem = _label_problem(record, dataset)
@@ -139,7 +141,16 @@ def _examine(record: Record, dataset: Dataset, grouped: bool) -> Examined | str:
     if grouped and record.group is None:
         return "no patient"
     try:
-        return examine(record.content.load(dataset.max_pixels))
+        return examine(record.content.load(min(dataset.max_pixels, LARGE)))
+    except TooLargeError:
+        return large.submit(_examine_large, record.content, dataset.max_pixels).result()
+    except BadImageError as reason:
+        return str(reason)
+
+
+def _examine_large(content: Content, max_pixels: int) -> Examined | str:
+    try:
+        return examine(content.load(max_pixels))
     except BadImageError as reason:
         return str(reason)
 
@@ -155,7 +166,7 @@ def examine(loaded: Loaded) -> Examined:
     volume = loaded.spacing is not None
     height, width, depth = array.shape
     pixels = array.reshape(-1, 1 if volume else depth)
-    if all((channel == channel[0]).all() for channel in pixels.T):  # ends at the first that differs
+    if all(channel.min() == channel.max() for channel in pixels.T):  # ends at the first that differs
         raise BadImageError(BLANK)
     kind = "" if array.dtype == np.uint8 and loaded.spacing is None else f" {array.dtype} {loaded.spacing}"
     digest = sha256(f"{height}x{width}x{depth}{kind}".encode())

@@ -2,11 +2,10 @@
 
 import io
 import struct
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from medgraft.data.content import Array, BadImageError, Loaded
+from medgraft.data.content import Array, BadImageError, Loaded, TooLargeError
 from medgraft.data.stripping import jpeg_without_metadata, png_without_metadata
 
 Pixels = NDArray[np.uint8]
@@ -24,9 +23,11 @@ DIRECT = {("PNG", "L"), ("PNG", "RGB"), ("JPEG", "L"), ("JPEG", "RGB")}
 # All of these come out of Pillow's decoders for damaged files.
 DAMAGE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, MemoryError, struct.error)
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked before decoding, with a reason
-LARGE = 16_000_000  # pixels, or bytes of a file; more than that is decoded one image at a time, to bound memory
+BYTES_A_PIXEL = 8  # the most that a format which is read needs: four channels of 16 bits
+BESIDES = 1_000_000  # bytes of a file that are no pixels
+BAND = 256  # rows that are converted at once
+TILE = (322, 323)  # tags of a TIFF: width and length of its tiles
 LARGEST_FILE = 500_000_000  # bytes
-_one_large = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,14 @@ class ImageFile:
 
     def digest(self) -> str:
         """SHA-256 of the file."""
-        with _one_large if _size(self.path) > LARGE else nullcontext():
-            return sha256(read_file(self.path)).hexdigest()
+        with _unreadable(), self.path.open("rb") as stream:
+            return file_digest(stream, "sha256").hexdigest()
 
     def load(self, max_pixels: int) -> Loaded:
         """Decode the file whole."""
-        with _one_large if _size(self.path) > LARGE else nullcontext():
-            return decode_raster(read_file(self.path), max_pixels)
+        if (size := _size(self.path)) > BYTES_A_PIXEL * max_pixels + BESIDES:
+            raise TooLargeError(f"more bytes than dataset.max_pixels = {max_pixels} pixels have ({size})")
+        return decode_raster(read_file(self.path), max_pixels)
 
     def kept(self) -> tuple[bytes, str] | None:
         """PNG and JPEG files in 8-bit gray or RGB keep their compressed pixels untouched."""
@@ -73,8 +75,14 @@ def read_file(path: Path) -> bytes:
     """A file's bytes; raises `BadImageError` when it cannot be read or has more than 500 MB."""
     if (size := _size(path)) > LARGEST_FILE:
         raise BadImageError(f"more bytes than {LARGEST_FILE} ({size})")
-    try:
+    with _unreadable():
         return path.read_bytes()
+
+
+@contextmanager
+def _unreadable() -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
         raise BadImageError("file missing") from error
     except OSError as error:
@@ -95,9 +103,10 @@ def decode_raster(raw: bytes, max_pixels: int) -> Loaded:
     when it cannot be used.
     """
     image = _open(raw, max_pixels)
-    with _one_large if image.width * image.height > LARGE else nullcontext():
-        array = _pixels(image)
+    with _damage("truncated or damaged"):
+        image.load()
     changes = _changes(image)
+    array = _pixels(image)
     if not changes and array.dtype == np.uint8:
         _stripped(raw, image)
     return Loaded(array, f"{image.format} {image.mode}", changes)
@@ -131,8 +140,12 @@ def _open(raw: bytes, max_pixels: int | None) -> Image.Image:
         except UnidentifiedImageError as error:
             raise BadImageError(f"not an image that can be read ({', '.join(FORMATS)})") from error
     if max_pixels is not None and image.width * image.height > max_pixels:
-        raise BadImageError(f"more pixels than dataset.max_pixels = {max_pixels} ({image.width} x {image.height})")
+        raise TooLargeError(f"more pixels than dataset.max_pixels = {max_pixels} ({image.width} x {image.height})")
     with _damage("damaged header"):
+        # libtiff decodes whole tiles, which may be any size larger than the image.
+        width, height = (getattr(image, "tag_v2", {}).get(tag, 1) for tag in TILE)
+        if max_pixels is not None and width * height > max_pixels:
+            raise TooLargeError(f"more pixels than dataset.max_pixels = {max_pixels} (a tile of {width} x {height})")
         frames = getattr(image, "n_frames", 1)
     if frames > 1:
         raise BadImageError("more than one frame")
@@ -163,16 +176,28 @@ def _stripped(raw: bytes, image: Image.Image) -> tuple[bytes, str]:
 
 def _pixels(image: Image.Image) -> Array:
     with _damage("truncated or damaged"):
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):
-            return _sixteen_bits(np.asarray(upright))
-        if upright.mode == "L" and "transparency" not in upright.info:
-            return np.asarray(upright)[:, :, None]
-        rgb = np.asarray(_on_black(upright).convert("RGB"))
-    if (rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 0] == rgb[..., 2]).all():
-        return rgb[..., :1]
-    return rgb
+        ImageOps.exif_transpose(image, in_place=True)  # else it copies what is upright already
+        if image.mode.startswith("I"):
+            return np.concatenate([_sixteen_bits(np.asarray(band)) for band in _bands(image)])
+        if image.mode == "L" and "transparency" not in image.info:
+            return np.asarray(image)[:, :, None]
+        return _gray_or_colour(image)
+
+
+def _gray_or_colour(image: Image.Image) -> Pixels:
+    """uint8 RGB [H, W, 3], or [H, W, 1] where all channels are equal; band by band, for memory's sake."""
+    width, height = image.size
+    rgb = np.empty((height, width, 3), np.uint8)
+    gray = True
+    for band, pixels in zip(_bands(image), np.split(rgb, range(BAND, height, BAND)), strict=True):
+        pixels[:] = np.asarray(_on_black(band).convert("RGB"))
+        gray = gray and bool((pixels[..., :1] == pixels[..., 1:]).all())
+    return np.ascontiguousarray(rgb[..., :1]) if gray else rgb
+
+
+def _bands(image: Image.Image) -> Iterator[Image.Image]:
+    for top in range(0, image.height, BAND):
+        yield image.crop((0, top, image.width, min(top + BAND, image.height)))
 
 
 def _sixteen_bits(values: NDArray[Any]) -> NDArray[np.uint16]:

@@ -20,7 +20,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import ArrayLike, NDArray
 
-from medgraft.data.content import Array, BadImageError
+from medgraft.data.content import Array, BadImageError, TooLargeError
 from medgraft.data.images import DAMAGE
 
 KINDS = {348: Nifti1Header, 540: Nifti2Header}
@@ -138,7 +138,7 @@ def fitting_shape(dims: tuple[int, ...], max_pixels: int | None) -> tuple[int, i
     """The shape of a volume, unless that is too large."""
     size = " x ".join(str(n) for n in dims)
     if max_pixels is not None and math.prod(dims) > max_pixels:
-        raise BadImageError(f"more pixels than dataset.max_pixels = {max_pixels} ({size})")
+        raise TooLargeError(f"more pixels than dataset.max_pixels = {max_pixels} ({size})")
     if max(dims) > LONGEST_AXIS:
         raise BadImageError(f"an axis of more than {LONGEST_AXIS} voxels ({size})")
     x, y, z = dims

@@ -58,6 +58,8 @@ def members(path: Path) -> dict[str, Member]:
 
 def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     name = info.filename.removesuffix(".npy")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # zipfile unpacks the others in one go
+        raise UserError(f"'{name}' in the .npz file is packed as numpy never does; save it by numpy.savez_compressed")
     with archive.open(info) as stream:
         shape, fortran, dtype = _header(stream)
         promised = stream.tell() + prod(shape) * dtype.itemsize

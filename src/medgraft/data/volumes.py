@@ -1,12 +1,11 @@
 """Volumes: NIfTI in any orientation and of any kind of number → uint8, int16 or float32 [X, Y, Z], RAS+, and back."""
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from io import BufferedReader, BytesIO
-from math import floor, prod
+from math import floor
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +26,6 @@ from medgraft.data.nifti import (
     write_nifti,
 )
 
-LARGE = 16_000_000  # voxels; more than that are read one volume at a time, to bound memory
-_one_large = threading.Lock()
 EXACT = 2.0**53
 FINITE = float(np.finfo(np.float32).max)
 OBLIQUE = 0.01  # cosine between an axis and a plane it should lie in: about half a degree
@@ -149,15 +146,14 @@ def _opened(path: Path) -> Iterator[BufferedReader]:
 def _load(stream: Stream, max_pixels: int | None, wanted: Spacing | None) -> Loaded:
     stream = unpacked(stream)
     header = read_header(stream, max_pixels)
-    with _one_large if prod(header.shape) > LARGE else nullcontext():
-        numbers, spacing, turned = _canonical(read_voxels(stream, header), header)
-        array = settled(numbers, header.slope, header.intercept)
-        changes = [*_changes(header, array.dtype), *turned]
-        del numbers
-        if wanted is not None and single(wanted) != spacing:
-            array = resampled(array, spacing, wanted, max_pixels)
-            spacing = single(wanted)
-            changes.append("resampled to dataset.reader.spacing")
+    numbers, spacing, turned = _canonical(read_voxels(stream, header), header)
+    array = settled(numbers, header.slope, header.intercept)
+    changes = [*_changes(header, array.dtype), *turned]
+    del numbers
+    if wanted is not None and single(wanted) != spacing:
+        array = resampled(array, spacing, wanted, max_pixels)
+        spacing = single(wanted)
+        changes.append("resampled to dataset.reader.spacing")
     return Loaded(array, f"NIfTI {header.dtype.name}", tuple(changes), spacing)
 
 

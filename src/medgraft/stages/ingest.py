@@ -207,7 +207,9 @@ def _quality(folder: Path, items: Sequence[Item], found: Ingestion) -> dict[str,
                 [image.shape[0] for image in images],
                 [image.mean * 255 / (found.white or 255) if image.largest else image.mean for image in images],
             ),
-            "archive": None if source.members is None else {"members": source.members, "refused": len(source.refused)},
+            "archive": None
+            if source.members is None
+            else {"members": source.members, "refused": len(source.refused), "junk": source.junk},
             "white": None if found.white is None else {"value": found.white, "largest": largest(images)},
         }
     )

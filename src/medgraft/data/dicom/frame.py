@@ -1,8 +1,7 @@
 """A frame of a DICOM file as the content of a record."""
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import file_digest, sha256
@@ -12,17 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medgraft.data.content import Array, BadImageError, Loaded
+from medgraft.data.content import Array, BadImageError, Loaded, TooLargeError
 from medgraft.data.dicom.decoding import stored_values
 from medgraft.data.dicom.gray import mapped, shown
 from medgraft.data.dicom.header import Header, read_header
 from medgraft.data.dicom.luts import Floats, Lut
 from medgraft.data.dicom.syntaxes import ENCODED
 from medgraft.data.dicom.windows import Asked
-from medgraft.data.images import LARGE
 
 Stamp = tuple[int, int]
-_one_large = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -45,13 +42,12 @@ class DicomFrame:
             header = _header(self.path, _stamp(self.path))
             size = header.rows * header.columns
             if size > max_pixels:
-                raise BadImageError(
+                raise TooLargeError(
                     f"more pixels than dataset.max_pixels = {max_pixels} ({header.columns} x {header.rows})"
                 )
             if self.frame >= header.frames:
                 raise BadImageError("truncated or damaged (fewer frames than it says)")
-            with _one_large if size > LARGE else nullcontext():
-                return _loaded(stored_values(stream, header, self.frame), header, self.frame, self.window)
+            return _loaded(stored_values(stream, header, self.frame), header, self.frame, self.window)
 
     def kept(self) -> None:
         """Nothing: no byte of a header, nor of what may stand before it, goes into a dataset."""
