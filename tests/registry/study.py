@@ -71,7 +71,13 @@ def make_study(
         "gate": {"minimum": minimum, "margin": 0.02},
     }
     params = {
-        "dataset": {"name": "nodules", "source": "/data/nodules", "max_pixels": 1_000_000, "classes": CLASSES},
+        "dataset": {
+            "name": "nodules",
+            "source": "/data/nodules",
+            "reader": {"type": "manifest"},
+            "max_pixels": 1_000_000,
+            "classes": CLASSES,
+        },
         "evaluation": {"metric": "auroc", "draws": 2000},
         "registration": registration,
     }
