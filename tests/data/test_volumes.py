@@ -203,12 +203,6 @@ def test_the_asked_spacing_is_told_and_bounded() -> None:
         _load(raw, (0.1, 0.1, 0.1))
 
 
-def test_large_volumes_are_read_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = nifti(values((8, 8, 8), 1), np.eye(4))
-    monkeypatch.setattr("medgraft.data.volumes.LARGE", 511)
-    np.testing.assert_array_equal(_load(raw).array, values((8, 8, 8), 1))
-
-
 def test_brains_of_the_decathlon() -> None:
     folder = shared_data("msd_hippocampus_3d")
     rows = (folder / "index.csv").read_text().splitlines()[1:]
