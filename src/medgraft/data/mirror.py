@@ -126,7 +126,7 @@ def _bring(filesystem: Any, uri: str, folder: Path, wanted: Sequence[_Object], c
     partial.rmdir()
 
 
-def _fetch(filesystem: Any, batch: Sequence[_Object], partial: Path) -> list[Path]:  # noqa: ANN401
+def _fetch(filesystem: Any, batch: Sequence[_Object], partial: Path) -> list[Path]:  # noqa: ANN401  (fsspec has no types)
     targets = [partial / str(number) for number in range(len(batch))]
     if filesystem.async_impl:  # all of the batch at once
         filesystem.get([item.key for item in batch], [str(target) for target in targets])

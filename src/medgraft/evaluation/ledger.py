@@ -1,9 +1,13 @@
 """How often a test set has been opened: an entry an evaluation, in the durable store, never removed."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from medgraft.artifacts import read_json, write_json
 from medgraft.store import Store
+
+LEDGER = "ledger.json"
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,18 @@ def record_opening(store: Store, test_set: str, evaluation: str) -> Opening:
         entries.append(evaluation)
         store.write_text(f"{len(entries)}", "ledger", test_set, evaluation)
     return Opening(test_set, len(entries), entries.index(evaluation) + 1)
+
+
+def refresh_opening(store: Store, test_set: str, evaluation: str, folder: Path) -> bool:
+    """Let `folder/ledger.json` state how often the test set was opened *by now*, also where the folder was restored.
+
+    Returns whether that changed it: then a report made from it is old.
+    """
+    opening = asdict(record_opening(store, test_set, evaluation))
+    if read_json(folder / LEDGER) == opening:
+        return False
+    write_json(folder / LEDGER, opening)
+    return True
 
 
 def _entries(store: Store, test_set: str) -> list[str]:

@@ -48,7 +48,7 @@ class ServedModel(PythonModel):
 
     def predict(
         self,
-        context: Any,  # noqa: ANN401
+        context: Any,  # noqa: ANN401  (as the framework calls it)
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:

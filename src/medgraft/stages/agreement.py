@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medgraft.artifacts import Card, fingerprint
+from medgraft.artifacts import Card, fingerprint, read_card
 from medgraft.errors import UserError
 from medgraft.params import Dataset, Split, Study
 from medgraft.stages.running import read_item
@@ -34,6 +34,14 @@ def require_dataset(plan: Path, card: Card) -> None:
     item = read_item(plan, "ingest")
     if card["asked"] != asked(Dataset(**item["dataset"]), Split(**item["split"])):
         raise UserError("the dataset was ingested by other settings than the plan's; run `medgraft ingest`")
+
+
+def require_sealed(sealed: Path, dataset: Path) -> Card:
+    """The card of the sealed labels; raises `UserError` when they are not those of the dataset's test split."""
+    card = read_card(sealed, "sealed")
+    if card["made_from"].get("dataset") != read_card(dataset, "dataset")["fingerprint"]:
+        raise UserError(f"{sealed} does not hold the labels of {dataset}; run `medgraft ingest`, which makes both")
+    return card
 
 
 def require_candidate(plan: Path, card: Card) -> None:

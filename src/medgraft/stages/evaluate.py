@@ -17,7 +17,7 @@ from medgraft.evaluation.cost import latency
 from medgraft.evaluation.failures import failures
 from medgraft.evaluation.gallery import write_gallery
 from medgraft.evaluation.judge import judge
-from medgraft.evaluation.ledger import record_opening
+from medgraft.evaluation.ledger import LEDGER, record_opening, refresh_opening
 from medgraft.evaluation.parts import Part, part, refuse_contradictions, refuse_unusable
 from medgraft.evaluation.plots import write_plots
 from medgraft.evaluation.record import metrics, predictions
@@ -28,7 +28,7 @@ from medgraft.networks.cost import mac_count, parameter_count
 from medgraft.networks.network import WEIGHTS, load_network
 from medgraft.params import Evaluation
 from medgraft.stages import STAGES
-from medgraft.stages.agreement import require_candidate, require_dataset
+from medgraft.stages.agreement import require_candidate, require_dataset, require_sealed
 from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 
@@ -42,10 +42,7 @@ def run(plan: Path, dataset: Path, sealed: Path, candidates: Path, evaluation: P
     item = read_item(plan, "evaluate")
     names: list[str] = item["candidates"]
     settings = Evaluation(**{key: item[key] for key in Evaluation.model_fields})
-    card = dataset_card(dataset)
-    labels = read_card(sealed, "sealed")
-    if labels["made_from"].get("dataset") != card["fingerprint"]:
-        raise UserError(f"{sealed} does not hold the labels of {dataset}; run `medgraft ingest`, which makes both")
+    card, labels = dataset_card(dataset), require_sealed(sealed, dataset)
     require_dataset(plan, card)
     made_from = {"dataset": card["fingerprint"], "sealed": labels["fingerprint"]}
     for name in names:
@@ -59,7 +56,8 @@ def run(plan: Path, dataset: Path, sealed: Path, candidates: Path, evaluation: P
         _build(folders["evaluation"], print_, made_from, settings, names, dataset, sealed, candidates, store)
 
     outcome = produce({"evaluation": evaluation}, {"evaluation": print_}, store, build)
-    _refresh_ledger(evaluation, print_, dataset, candidates, names, card, store)
+    if refresh_opening(store, card["test_set"], print_, evaluation):
+        _report(evaluation, dataset, [read_card(candidates / name, "candidate") for name in names])
     return outcome
 
 
@@ -92,7 +90,7 @@ def _build(
     if sorted(labels) != image_ids["test"]:
         raise UserError(f"{sealed} does not hold the labels of {dataset}'s test split; run `medgraft ingest` again")
     test = part("test", of_test, labels, by)
-    write_json(folder / "ledger.json", asdict(opening))
+    write_json(folder / LEDGER, asdict(opening))
     figures = metrics(card, selection, contenders, scores, validation, test)
     write_json(folder / "metrics.json", figures)
     predictions(contenders, [validation, test]).write_parquet(folder / "predictions.parquet")
@@ -127,22 +125,6 @@ def _write_failures(folder: Path, winner: Contender, test: Part, dataset: Path) 
     write_gallery(folder / "gallery", cases, dataset, network, reading.readout.temperature)
 
 
-def _refresh_ledger(
-    evaluation: Path,
-    print_: str,
-    dataset: Path,
-    candidates: Path,
-    names: Sequence[str],
-    card: Card,
-    store: Store,
-) -> None:
-    """A finished evaluation states how often its test set was opened *by now*, also when it is restored."""
-    opening = asdict(record_opening(store, card["test_set"], print_))
-    if read_json(evaluation / "ledger.json") != opening:
-        write_json(evaluation / "ledger.json", opening)
-        _report(evaluation, dataset, [read_card(candidates / name, "candidate") for name in names])
-
-
 def _report(folder: Path, dataset: Path, candidates: Sequence[Card]) -> None:
     card = dataset_card(dataset)
     write_report(
@@ -151,7 +133,7 @@ def _report(folder: Path, dataset: Path, candidates: Sequence[Card]) -> None:
         quality=read_json(dataset / "quality.json"),
         dataset_card=card,
         cost=read_json(folder / "cost.json"),
-        ledger=read_json(folder / "ledger.json"),
+        ledger=read_json(folder / LEDGER),
         provenance=_provenance(card, candidates, read_card(folder, "evaluation")),
         initializations={name: origin for c in candidates for name, origin in c["origins"].items()},
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from medgraft.artifacts import Card, fingerprint, read_card, read_json, write_card, write_json
+from medgraft.artifacts import Card, fingerprint, read_json, write_card, write_json
 from medgraft.code_version import code_version
 from medgraft.data.dataset import dataset_card, patients, read_labels, read_rows, read_sealed
 from medgraft.data.labels import Label
@@ -17,7 +17,7 @@ from medgraft.errors import UserError, raise_all
 from medgraft.evaluation.external import assess
 from medgraft.evaluation.gallery import write_gallery
 from medgraft.evaluation.judge import judge
-from medgraft.evaluation.ledger import record_opening
+from medgraft.evaluation.ledger import LEDGER, record_opening, refresh_opening
 from medgraft.evaluation.parts import refuse_unusable
 from medgraft.evaluation.plots import write_plots
 from medgraft.evaluation.readout import Readout, fixed_readout
@@ -31,7 +31,7 @@ from medgraft.registry.prediction import predict_dataset
 from medgraft.registry.server import connect, talking
 from medgraft.registry.validation import track_validation
 from medgraft.stages import BASE
-from medgraft.stages.agreement import require_dataset
+from medgraft.stages.agreement import require_dataset, require_sealed
 from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 
@@ -49,9 +49,7 @@ def run(model: str, dataset: Path, out: Path, store: Store) -> str:
     item = read_item(plan, "register")
     registration = Registration(**{key: item[key] for key in Registration.model_fields})
     asked = read_item(plan, "evaluate")
-    card, labels = dataset_card(dataset), read_card(sealed, "sealed")
-    if labels["made_from"].get("dataset") != card["fingerprint"]:
-        raise UserError(f"{sealed} does not hold the labels of {dataset}; run `medgraft ingest`, which makes both")
+    card, labels = dataset_card(dataset), require_sealed(sealed, dataset)
     require_dataset(plan, card)
     client = connect(registration.tracking_uri)
     with talking(client), TemporaryDirectory() as temporary:
@@ -72,7 +70,8 @@ def run(model: str, dataset: Path, out: Path, store: Store) -> str:
             _build(folders["validation"], print_, made_from, settings, name, packaged, dataset, sealed, store)
 
         outcome = produce({"validation": out}, {"validation": print_}, store, build)
-        _refresh_ledger(out, print_, dataset, card, store)
+        if refresh_opening(store, card["test_set"], print_, out):
+            _report(out, dataset, card)
         metrics = read_json(out / "metrics.json")
         track_validation(client, registration.experiment, version, out, print_, metrics)
     return outcome
@@ -112,7 +111,7 @@ def _build(
     metrics = validation_metrics(card, unscored, name, found, package["temperature"], size)
     metrics["candidates"][name]["warnings"] = _cautions(packaged, card, rows)
     write_json(folder / "metrics.json", metrics)
-    write_json(folder / "ledger.json", asdict(opening))
+    write_json(folder / LEDGER, asdict(opening))
     write_json(folder / "failures.json", found.failures.facts(settings.unit, settings.aggregate))
     cases = [*found.failures.mistakes, *found.failures.correct]
     write_gallery(folder / "gallery", cases, dataset, network, package["temperature"])
@@ -121,21 +120,13 @@ def _build(
     _report(folder, dataset, card)
 
 
-def _refresh_ledger(folder: Path, print_: str, dataset: Path, card: Card, store: Store) -> None:
-    """A finished validation states how often its images' labels were opened *by now*, also when it is restored."""
-    opening = asdict(record_opening(store, card["test_set"], print_))
-    if read_json(folder / "ledger.json") != opening:
-        write_json(folder / "ledger.json", opening)
-        _report(folder, dataset, card)
-
-
 def _report(folder: Path, dataset: Path, card: Card) -> None:
     write_validation_report(
         folder,
         dataset=dataset,
         quality=read_json(dataset / "quality.json"),
         dataset_card=card,
-        ledger=read_json(folder / "ledger.json"),
+        ledger=read_json(folder / LEDGER),
     )
 
 

@@ -42,7 +42,7 @@ class Progress(pl.Callback):
         self._began = self._mark = time.perf_counter()
         self._waited, self._images = 0.0, 0
 
-    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, index: int) -> None:  # noqa: ANN401
+    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, index: int) -> None:  # noqa: ANN401  (as the framework calls it)
         """Since the last batch ended, the loop waited for this one."""
         self._waited += time.perf_counter() - self._mark
         self._images += len(batch[1])
@@ -51,8 +51,8 @@ class Progress(pl.Callback):
         self,
         trainer: pl.Trainer,
         module: pl.LightningModule,
-        outputs: Any,  # noqa: ANN401
-        batch: Any,  # noqa: ANN401
+        outputs: Any,  # noqa: ANN401  (as the framework calls it)
+        batch: Any,  # noqa: ANN401  (as the framework calls it)
         index: int,
     ) -> None:
         """The wait for the next one begins."""

@@ -58,7 +58,7 @@ def test_links_out_of_the_source_and_what_is_no_file(tmp_path: Path) -> None:
         "a link that leads out of the source",
         "file cannot be read (OSError)",
         None,
-        "not a file",
+        "not a regular file",
     ]
 
 

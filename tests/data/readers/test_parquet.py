@@ -1,5 +1,4 @@
 import datetime
-import io
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,53 +13,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Image, List, Nifti, Value
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from pydantic import ValidationError
 from tests.data.containers import nifti, values, write_parquet
+from tests.data.readers.parquets import CLASSES, LIMIT, images, load, plain, read_records
 from tests.data.sources import Ingested, encoded, noise
 from tests.shared import shared_data
 
-from medgraft.data.content import BadImageError, Loaded
+from medgraft.data.content import BadImageError
 from medgraft.data.dataset import read_images, read_rows
 from medgraft.data.images import ImageFile
-from medgraft.data.readers.parquet import read
-from medgraft.data.readers.parquet_settings import ParquetSettings
-from medgraft.data.readers.reader import Record
 from medgraft.data.volumes import NiftiBytes, NiftiFile
 from medgraft.errors import UserError
-
-LIMIT = 100_000
-CLASSES = ClassLabel(names=["healthy", "lesion"])
-
-
-def _asked(**changes: Any) -> ParquetSettings:  # noqa: ANN401  (any setting)
-    return ParquetSettings.model_validate({"type": "parquet"} | changes)
-
-
-def _read(source: Path, **changes: Any) -> list[Record]:  # noqa: ANN401  (any setting)
-    return list(read(source, ParquetSettings.model_validate(_asked(**changes).model_dump())))
-
-
-def _load(record: Record) -> Loaded:
-    assert record.content is not None
-    return record.content.load(LIMIT)
-
-
-def _images(count: int, seed: int = 0) -> list[dict[str, Any]]:
-    return [{"bytes": encoded(noise(seed + number)), "path": f"name{number}.png"} for number in range(count)]
-
-
-def _plain(path: Path, columns: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns), path)
 
 
 def test_rows_become_records(tmp_path: Path) -> None:
     features = {"image": Image(), "finding": CLASSES, "who": Value("string"), "visit": Value("int64")}
     features |= {"set": Value("string"), "site": Value("string"), "age": Value("float64"), "day": Value("date32")}
     columns: dict[str, list[Any]] = {
-        "image": _images(3),
+        "image": images(3),
         "finding": [1, 0, -1],
         "who": [" p1 ", "p2", None],
         "visit": [7, None, 8],
@@ -77,7 +46,7 @@ def test_rows_become_records(tmp_path: Path) -> None:
         "split": "set",
         "split_values": {"val": "validation"},
     }
-    records = _read(tmp_path, **asked, subgroups=["site", "age"], dates=["day"])
+    records = read_records(tmp_path, **asked, subgroups=["site", "age"], dates=["day"])
     assert [r.reference for r in records] == ["image 1", "image 2", "image 3"]
     assert [r.label for r in records] == ["lesion", "healthy", None]
     assert [r.group for r in records] == ["p1", "p2", None]
@@ -89,7 +58,7 @@ def test_rows_become_records(tmp_path: Path) -> None:
         {"site": None, "age": 40.5, "day": None},
     ]
     for number, record in enumerate(records):
-        np.testing.assert_array_equal(_load(record).array[..., 0], noise(number))
+        np.testing.assert_array_equal(load(record).array[..., 0], noise(number))
         assert record.content is not None
         assert record.content.kept() == (encoded(noise(number)), "png")
 
@@ -104,25 +73,25 @@ def test_rows_become_records(tmp_path: Path) -> None:
     ],
 )
 def test_labels_without_notes_of_the_library(tmp_path: Path, cells: list[Any], labels: list[str | None]) -> None:
-    _plain(tmp_path / "a.parquet", {"image": [encoded(noise(n)) for n in range(4)], "label": cells})
-    records = _read(tmp_path, label="label")
+    plain(tmp_path / "a.parquet", {"image": [encoded(noise(n)) for n in range(4)], "label": cells})
+    records = read_records(tmp_path, label="label")
     assert [r.label for r in records] == labels
-    np.testing.assert_array_equal(_load(records[3]).array[..., 0], noise(3))
+    np.testing.assert_array_equal(load(records[3]).array[..., 0], noise(3))
 
 
 def test_files_in_order_their_splits_in_their_names(tmp_path: Path) -> None:
     for seed, name in enumerate(["test-00000-of-00001", "train-00000-of-00002", "train-00001-of-00002", "val"]):
-        columns: dict[str, list[Any]] = {"image": _images(3, 10 * seed), "label": [0, 1, 0]}
+        columns: dict[str, list[Any]] = {"image": images(3, 10 * seed), "label": [0, 1, 0]}
         write_parquet(tmp_path / "data" / f"{name}.parquet", columns, {"image": Image(), "label": CLASSES})
     (tmp_path / "data" / "readme.md").write_text("no table")
     asked = {"label": "label", "split_in_name": True, "split_values": {"val": "validation"}}
-    records = _read(tmp_path, **asked)
+    records = read_records(tmp_path, **asked)
     assert [r.split for r in records] == ["test"] * 3 + ["train"] * 6 + ["validation"] * 3
     assert [r.reference for r in records] == [f"image {n}" for n in range(1, 13)]
-    assert [r.split for r in _read(tmp_path, **asked, files="data/train-*.parquet")] == ["train"] * 6
-    assert len(_read(tmp_path / "data" / "val.parquet", label="label")) == 3
+    assert [r.split for r in read_records(tmp_path, **asked, files="data/train-*.parquet")] == ["train"] * 6
+    assert len(read_records(tmp_path / "data" / "val.parquet", label="label")) == 3
     with ThreadPoolExecutor(4) as pool:
-        for record, loaded in zip(records, pool.map(_load, records), strict=True):
+        for record, loaded in zip(records, pool.map(load, records), strict=True):
             number = int(record.reference.split()[1]) - 1
             np.testing.assert_array_equal(loaded.array[..., 0], noise(number // 3 * 10 + number % 3))
 
@@ -135,14 +104,14 @@ def test_rows_with_only_a_path_stay_inside_the_source(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(encoded(noise(1)))
     paths = ["images/a.png", "images/b.nii.gz", "../secret.png", str(tmp_path / "secret.png"), None, "gone.png"]
     cells = [{"bytes": None, "path": path} for path in paths]
-    _plain(source / "a.parquet", {"image": [*cells, None], "label": ["x"] * 7})
-    records = _read(source, label="label")
+    plain(source / "a.parquet", {"image": [*cells, None], "label": ["x"] * 7})
+    records = read_records(source, label="label")
     outside, empty = "the path is empty or leads out of the source", "no image in the row"
     assert [r.problem for r in records] == [None, None, outside, outside, empty, None, empty]
     assert records[0].content == ImageFile(source / "images" / "a.png")
     assert records[1].content == NiftiFile(source / "images" / "b.nii.gz")
     with pytest.raises(BadImageError, match="file missing"):
-        _load(records[5])
+        load(records[5])
 
 
 def test_volumes(tmp_path: Path) -> None:
@@ -150,21 +119,24 @@ def test_volumes(tmp_path: Path) -> None:
     columns: dict[str, list[Any]] = {"label": [0, 1]}
     columns["image"] = [{"bytes": raw, "path": "a.nii"}, {"bytes": raw, "path": None}]
     write_parquet(tmp_path / "a.parquet", columns, {"image": Nifti(), "label": CLASSES})
-    _plain(tmp_path / "b" / "b.parquet", {"image": [{"bytes": raw, "path": "a.nii"}], "label": pa.array([0])})
-    for record in [*_read(tmp_path, label="label", files="*.parquet"), *_read(tmp_path / "b", label="label")]:
+    plain(tmp_path / "b" / "b.parquet", {"image": [{"bytes": raw, "path": "a.nii"}], "label": pa.array([0])})
+    for record in [
+        *read_records(tmp_path, label="label", files="*.parquet"),
+        *read_records(tmp_path / "b", label="label"),
+    ]:
         assert isinstance(record.content, NiftiBytes)
-        np.testing.assert_array_equal(_load(record).array, values((4, 3, 2), 1)[::-1])
-        assert _load(record).spacing == (1.0, 2.0, 3.0)
+        np.testing.assert_array_equal(load(record).array, values((4, 3, 2), 1)[::-1])
+        assert load(record).spacing == (1.0, 2.0, 3.0)
 
 
 def test_a_column_a_class(tmp_path: Path) -> None:
     columns = {"image": [encoded(noise(n)) for n in range(4)], "a": [1, 0, None, 1], "b": [1.0, None, -1.0, 3.0]}
-    _plain(tmp_path / "a.parquet", columns)
-    records = _read(tmp_path, labels=["a", "b"])
+    plain(tmp_path / "a.parquet", columns)
+    records = read_records(tmp_path, labels=["a", "b"])
     assert [r.labels for r in records] == [{"a": 1, "b": 1}, {"a": 0, "b": None}, {"a": None, "b": None}, None]
     assert [r.problem for r in records] == [None, None, None, "a label that is not 1, 0, -1 or blank"]
     assert {r.label for r in records} == {None}
-    assert _read(tmp_path, labels=["b"], uncertain="ones", blank="zeros")[2].labels == {"b": 1}
+    assert read_records(tmp_path, labels=["b"], uncertain="ones", blank="zeros")[2].labels == {"b": 1}
 
 
 @pytest.mark.parametrize(
@@ -175,8 +147,8 @@ def test_a_column_a_class(tmp_path: Path) -> None:
     ],
 )
 def test_lists_of_what_is_present(tmp_path: Path, kind: Any, cells: list[Any]) -> None:  # noqa: ANN401
-    write_parquet(tmp_path / "a.parquet", {"image": _images(7), "many": cells}, {"image": Image(), "many": kind})
-    records = _read(tmp_path, labels=["x", "y"], lists="many", negative="No Finding")
+    write_parquet(tmp_path / "a.parquet", {"image": images(7), "many": cells}, {"image": Image(), "many": kind})
+    records = read_records(tmp_path, labels=["x", "y"], lists="many", negative="No Finding")
     assert [r.labels for r in records] == [
         {"x": 1, "y": 0},
         {"x": 0, "y": 0},
@@ -190,30 +162,30 @@ def test_lists_of_what_is_present(tmp_path: Path, kind: Any, cells: list[Any]) -
         "a finding beside the word for no finding",
         "a label that is not among the reader's labels",
     ]
-    assert _read(tmp_path, labels=["x", "y"], lists="many", blank="zeros")[4].labels == {"x": 0, "y": 0}
+    assert read_records(tmp_path, labels=["x", "y"], lists="many", blank="zeros")[4].labels == {"x": 0, "y": 0}
 
 
 def test_lists_of_truths(tmp_path: Path) -> None:
     columns = {"image": [encoded(noise(n)) for n in range(4)], "labels": [[1.0, 0.0], [None, 1.0], None, [1.0]]}
-    _plain(tmp_path / "a.parquet", columns)
-    records = _read(tmp_path, labels=["x", "y"], lists="labels")
+    plain(tmp_path / "a.parquet", columns)
+    records = read_records(tmp_path, labels=["x", "y"], lists="labels")
     assert [r.labels for r in records] == [{"x": 1, "y": 0}, {"x": None, "y": 1}, {"x": None, "y": None}, None]
     assert records[3].problem == "a list of labels of another length than the reader's labels"
 
 
 @pytest.mark.parametrize("cells", [[[1, 0], [1]], [[0, 1], []], [[0, 1], [0, 1, 2]]])
 def test_numbers_of_classes_are_not_read_as_truths(tmp_path: Path, cells: list[list[int]]) -> None:
-    _plain(tmp_path / "a.parquet", {"image": [encoded(noise(n)) for n in range(2)], "labels": cells})
+    plain(tmp_path / "a.parquet", {"image": [encoded(noise(n)) for n in range(2)], "labels": cells})
     with pytest.raises(UserError, match=rf"^image 2: 'labels' lists {len(cells[1])} whole numbers for 2 labels"):
-        _read(tmp_path, labels=["x", "y"], lists="labels")
-    _plain(tmp_path / "a.parquet", {"image": [encoded(noise(n)) for n in range(2)], "labels": [[1, 0], None]})
-    records = _read(tmp_path, labels=["x", "y"], lists="labels")
+        read_records(tmp_path, labels=["x", "y"], lists="labels")
+    plain(tmp_path / "a.parquet", {"image": [encoded(noise(n)) for n in range(2)], "labels": [[1, 0], None]})
+    records = read_records(tmp_path, labels=["x", "y"], lists="labels")
     assert [r.labels for r in records] == [{"x": 1, "y": 0}, {"x": None, "y": None}]
 
 
 def test_medgrafts_own_datasets_are_a_source(ingested: Ingested) -> None:
     asked = {"label": "label", "group": "group_id", "study": "study_id", "split": "split", "subgroups": ["site", "age"]}
-    records = _read(ingested.dataset / "data", **asked)
+    records = read_records(ingested.dataset / "data", **asked)
     rows, images = read_rows(ingested.dataset), dict(read_images(ingested.dataset))
     assert len(records) == rows.height == 220
     by_order = rows.sort("split", "image_id").iter_rows(named=True)
@@ -223,86 +195,6 @@ def test_medgrafts_own_datasets_are_a_source(ingested: Ingested) -> None:
         assert record.subgroups == {"site": row["site"], "age": row["age"]}
         assert record.content is not None
         assert record.content.kept() == (images[row["image_id"]], "png")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({}, "name either the column with the class in `label`, or the classes in `labels`"),
-        ({"label": "a", "labels": ["b"]}, "name either the column"),
-        ({"labels": ["b", "b"]}, "names a class twice"),
-        ({"label": "a", "lists": "b"}, "means something with `labels`"),
-        ({"labels": ["a"], "negative": "b"}, "`negative` with `lists`"),
-        ({"label": "a", "split": "b", "split_in_name": True}, "excludes `split`"),
-        ({"label": "a", "subgroups": ["a"]}, "test labels are sealed"),
-        ({"labels": ["a"], "lists": "b", "subgroups": ["b"]}, "test labels are sealed"),
-        ({"label": "a", "group": "b", "subgroups": ["b"]}, "patient ids are never written"),
-        ({"label": "a", "study": "b", "dates": ["b"]}, "ids of studies are never written"),
-        ({"label": "a", "subgroups": ["image"]}, "images are kept anyway"),
-        ({"label": "a", "subgroups": ["b"], "dates": ["b"]}, "would be kept as it is"),
-    ],
-)
-def test_settings_that_cannot_be(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
-        _asked(**change)
-
-
-def test_what_the_settings_tell() -> None:
-    asked = _asked(labels=["x"], group="g", subgroups=["s"], dates=["d"])
-    assert (asked.grouped, asked.labels) == (True, ["x"])
-    assert (asked.subgroup_columns, asked.date_columns) == (["s", "d"], ["d"])
-    assert not _asked(label="x").grouped
-
-
-@pytest.mark.parametrize(
-    ("columns", "change", "message"),
-    [
-        (
-            {"images": [b""], "label": [0]},
-            {},
-            r"no column 'image' \(did you mean 'images'\?\); the file has: images, label",
-        ),
-        ({"image": ["a.png"], "label": [0]}, {}, r"column 'image' is string, not {bytes, path} or bytes"),
-        ({"image": [{"path": "a.png"}], "label": [0]}, {}, "column 'image' is struct<path: string>, not {bytes, path}"),
-        (
-            {"image": [b""], "many": [0]},
-            {"label": None, "labels": ["x"], "lists": "many"},
-            "'many' is int64, not lists",
-        ),
-        ({"image": [b""], "label": [0]}, {"split_in_name": True}, "'a' is not a split"),
-        ({"image": [b""], "label": [0]}, {"files": "b*.parquet"}, r"no file b\*.parquet"),
-        ({"image": [b""], "label": [0]}, {"files": "/*.parquet"}, "no pattern below the source"),
-        ({"image": [b""], "label": [0]}, {"files": "../*.parquet"}, "no file"),
-    ],
-)
-def test_sources_that_do_not_fit(tmp_path: Path, columns: dict[str, Any], change: dict[str, Any], message: str) -> None:
-    _plain(tmp_path / "source" / "a.parquet", columns)
-    _plain(tmp_path / "outside.parquet", columns)
-    asked = {"label": "label"} | change
-    with pytest.raises(UserError, match=message):
-        _read(tmp_path / "source", **{name: value for name, value in asked.items() if value is not None})
-
-
-def test_files_of_other_types_are_told(tmp_path: Path) -> None:
-    _plain(tmp_path / "a.parquet", {"image": [b""], "label": [0]})
-    _plain(tmp_path / "b.parquet", {"image": [b""], "label": ["x"]})
-    with pytest.raises(UserError, match="column 'label' is int64 and string in the files"):
-        _read(tmp_path, label="label")
-
-
-@pytest.mark.parametrize("raw", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1", b"text" * 100])
-def test_what_is_no_parquet(tmp_path: Path, raw: bytes) -> None:
-    (tmp_path / "MRN-123.parquet").write_bytes(raw)
-    with pytest.raises(UserError, match=r"a Parquet file of dataset.source cannot be read") as caught:
-        _read(tmp_path, label="label")
-    assert "MRN" not in str(caught.value)
-
-
-def test_notes_that_are_no_notes_are_ignored(tmp_path: Path) -> None:
-    for number, note in enumerate(["{", "[]", '{"info": {"features": [1]}}', '{"info": {"features": {"label": 1}}}']):
-        schema = pa.schema([("image", pa.binary()), ("label", pa.int64())], metadata={"huggingface": note})
-        pq.write_table(pa.table({"image": [b""], "label": [1]}, schema), tmp_path / f"{number}.parquet")
-    assert [r.label for r in _read(tmp_path, label="label")] == ["1"] * 4
 
 
 def test_malaria_as_the_datasets_library_writes_it(tmp_path: Path) -> None:
@@ -318,13 +210,13 @@ def test_malaria_as_the_datasets_library_writes_it(tmp_path: Path) -> None:
     whole = datasets.Dataset.from_dict(dict(columns), features=datasets.Features(features))
     for number in range(2):
         whole.shard(2, number, contiguous=True).to_parquet(tmp_path / f"train-{number:05d}-of-00002.parquet")
-    records = _read(tmp_path, label="label", group="patient")
+    records = read_records(tmp_path, label="label", group="patient")
     assert [r.label for r in records] == table["class_name"].to_list()
     assert [r.group for r in records] == table["patient_id"].to_list()
     for record, file in zip(records[::97], files[::97], strict=True):
         assert record.content is not None
         assert record.content.digest() == ImageFile(file).digest()
-        np.testing.assert_array_equal(_load(record).array, ImageFile(file).load(LIMIT).array)
+        np.testing.assert_array_equal(load(record).array, ImageFile(file).load(LIMIT).array)
 
 
 SCRIPT = """
@@ -354,20 +246,3 @@ def test_a_large_row_group_is_read_in_little_memory(tmp_path: Path) -> None:
     records, grown = map(int, done.stdout.split())
     assert records == 20_000
     assert grown < 120, f"{grown} MB"
-
-
-def _whole() -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(pa.table({"image": [encoded(noise(n)) for n in range(5)], "label": [0, 1, 0, 1, 0]}), buffer)
-    return buffer.getvalue()
-
-
-WHOLE = _whole()
-
-
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.floats(0, 1, exclude_max=True))
-def test_a_truncated_file_is_one_clear_error(tmp_path: Path, kept: float) -> None:
-    (tmp_path / "a.parquet").write_bytes(WHOLE[: int(kept * len(WHOLE))])
-    with pytest.raises(UserError, match="cannot be read"):
-        _read(tmp_path, label="label")

@@ -86,7 +86,7 @@ def _look(path: Path, source: Path, settings: DicomSettings) -> Found:
     if path.is_symlink() and inside(source, str(path.relative_to(source))) is None:
         return Found(path, joined=joined, problem="a link that leads out of the source")
     if path.exists() and not path.is_file():
-        return Found(path, joined=joined, problem="not a file")
+        return Found(path, joined=joined, problem="not a regular file")
     tags = [*IDS, *settings.subgroups, *settings.dates]
     tag = settings.join.tag if settings.join else None
     try:

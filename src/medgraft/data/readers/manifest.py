@@ -10,15 +10,9 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from medgraft.data.readers.files import inside, located
 from medgraft.data.readers.multilabel import MultilabelSettings, Truths, truths_of_list, truths_of_row
 from medgraft.data.readers.reader import Reader, Record, readers, split_name
-from medgraft.data.readers.table import date, open_table, rows, text
+from medgraft.data.readers.table import date, open_table, refuse_secrets, rows, text
 
 COLUMN = re.compile(r"\{([^{}]+)\}")
-SECRETS = {
-    "label": "test labels are sealed",
-    "findings": "test labels are sealed",
-    "group": "patient ids are never written",
-    "study": "ids of studies are never written",
-}
 
 
 class ManifestSettings(MultilabelSettings):
@@ -102,13 +96,7 @@ class ManifestSettings(MultilabelSettings):
     @field_validator("subgroups", "dates")
     @classmethod
     def _nothing_secret(cls, kept: list[str], info: ValidationInfo) -> list[str]:
-        for name, why in SECRETS.items():
-            named = info.data.get(name)
-            for column in [named] if isinstance(named, str) else named or []:
-                if column in kept:
-                    raise ValueError(f"'{column}' is a column of {name}, and {why}; take it out")
-        if len(set(kept)) < len(kept):
-            raise ValueError("names a column twice")
+        refuse_secrets(kept, info.data)
         path = info.data.get("path", "")
         if {path, *COLUMN.findall(path)} & set(kept):
             raise ValueError("file names may tell who a patient is; take the column of `path` out")

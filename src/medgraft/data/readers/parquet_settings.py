@@ -2,8 +2,8 @@
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from medgraft.data.readers.manifest import SECRETS
 from medgraft.data.readers.multilabel import MultilabelSettings
+from medgraft.data.readers.table import SECRETS, refuse_secrets
 
 
 class ParquetSettings(MultilabelSettings):
@@ -78,12 +78,7 @@ class ParquetSettings(MultilabelSettings):
     @field_validator("subgroups", "dates")
     @classmethod
     def _nothing_secret(cls, kept: list[str], info: ValidationInfo) -> list[str]:
-        secrets = SECRETS | {"lists": SECRETS["label"], "image": "images are kept anyway"}
-        for name, why in secrets.items():
-            named = info.data.get(name)
-            for column in [named] if isinstance(named, str) else named or []:
-                if column in kept:
-                    raise ValueError(f"'{column}' is a column of `{name}`, and {why}; take it out")
+        refuse_secrets(kept, info.data, SECRETS | {"lists": SECRETS["label"], "image": "images are kept anyway"})
         if info.field_name == "dates" and set(kept) & set(info.data.get("subgroups", [])):
             raise ValueError("a column is among `subgroups`, too, and would be kept as it is; take it out there")
         return kept

@@ -19,6 +19,25 @@ OLDEST = 120  # years; more is a mistake, like the patient of 411 years in Chest
 DAYS, WEEKS, MONTHS = 365, 52, 12  # a year
 
 
+SECRETS = {
+    "label": "test labels are sealed",
+    "findings": "test labels are sealed",
+    "group": "patient ids are never written",
+    "study": "ids of studies are never written",
+}
+
+
+def refuse_secrets(kept: Sequence[str], settings: Mapping[str, Any], secrets: Mapping[str, str] = SECRETS) -> None:
+    """Raise `ValueError` for a column to keep that `settings` name as one of the secrets (setting → why)."""
+    for name, why in secrets.items():
+        named = settings.get(name)
+        for column in [named] if isinstance(named, str) else named or []:
+            if column in kept:
+                raise ValueError(f"'{column}' is a column of {name}, and {why}; take it out")
+    if len(set(kept)) < len(kept):
+        raise ValueError("names a column twice")
+
+
 def open_table(
     source: Path,
     name: str,
