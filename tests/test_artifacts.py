@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medgraft.artifacts import canonical, fingerprint, read_card, read_json, write_card, write_json, writing
+from medgraft.artifacts import (
+    SCHEMA_VERSION,
+    canonical,
+    fingerprint,
+    read_card,
+    read_json,
+    write_card,
+    write_json,
+    writing,
+)
 from medgraft.errors import UserError
 
 
@@ -63,7 +72,7 @@ def test_the_wrong_kind_is_refused_with_what_to_do(tmp_path: Path) -> None:
     assert card["made_from"] == {"dataset": "a"}
     assert card["name"] == "probe"
     write_json(tmp_path / "card.json", card | {"schema_version": 99})
-    with pytest.raises(UserError, match=r"schema version 99, this medgraft reads 1; .*`medgraft transfer`"):
+    with pytest.raises(UserError, match=rf"schema version 99, this medgraft reads {SCHEMA_VERSION}; .*`medgraft transfer`"):
         read_card(tmp_path, "candidate")
 
 

@@ -139,7 +139,9 @@ def test_findings_become_a_candidate(tmp_path: Path, monkeypatch: pytest.MonkeyP
     rows = read_rows(tmp_path / "dataset", ["validation", "test"])
     for fraction in (0.5, 1.0):
         assert set(table.filter(fraction=fraction)["image_id"]) == set(rows["image_id"])  # those with no label, too
-    assert [fit["train_images"] for fit in read_json(candidate / "card.json")["fits"]] == [36, 72]
+    half, whole = [fit["train_images"] for fit in read_json(candidate / "card.json")["fits"]]
+    assert whole == 72
+    assert half in (36, 37)  # whole patients of one or two labelled images, until half is reached
 
 
 def test_volumes_are_refused(tmp_path: Path) -> None:

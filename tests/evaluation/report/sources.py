@@ -146,6 +146,7 @@ def _pair(number: int, verified: bool) -> Result:
         "of": f"labels.csv row {200 + number}",
         "distance": number % 4,
         "correlation": 0.997 if verified else 0.9,
+        "inside": 0.991 if verified else None,
         "same_group": number % 2 == 0,
         "merged": verified,
         "labels_differ": None if number % 5 == 4 else number % 3 == 2,

@@ -69,7 +69,9 @@ def test_pairs_stand_side_by_side(binary: Result) -> None:
             patient = "the same" if pair["same_group"] else "joined" if pair["merged"] else "another"
             labels = {None: "sealed", True: "differ", False: "agree"}[pair["labels_differ"]]
             correlation = f"{pair['correlation']:.3f}"
-            assert row == [pair["source_uri"], pair["of"], str(pair["distance"]), correlation, patient, labels]
+            inside = "–" if pair["inside"] is None else f"{pair['inside']:.3f}"
+            distance = str(pair["distance"])
+            assert row == [pair["source_uri"], pair["of"], distance, correlation, inside, patient, labels]
     assert "The first 14 of 41." in page.text
     shown = {attributes["src"]: attributes["alt"] for tag, attributes in page.elements if tag == "img"}
     suspects = quality["suspects"][:PAIRS_SHOWN]
