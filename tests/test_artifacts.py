@@ -72,7 +72,8 @@ def test_the_wrong_kind_is_refused_with_what_to_do(tmp_path: Path) -> None:
     assert card["made_from"] == {"dataset": "a"}
     assert card["name"] == "probe"
     write_json(tmp_path / "card.json", card | {"schema_version": 99})
-    with pytest.raises(UserError, match=rf"schema version 99, this medgraft reads {SCHEMA_VERSION}; .*`medgraft transfer`"):
+    told = rf"schema version 99, this medgraft reads {SCHEMA_VERSION}; .*`medgraft transfer`"
+    with pytest.raises(UserError, match=told):
         read_card(tmp_path, "candidate")
 
 
