@@ -1,7 +1,7 @@
 """The dataset artifact: Parquet shards in the `datasets` library's layout, readable by anything, unaided."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,17 @@ import pyarrow.parquet as pq
 
 from medgraft.artifacts import Card, read_card, read_json, write_json
 from medgraft.data.labels import Label, known
+from medgraft.data.threads import mapped
 from medgraft.errors import UserError
 from medgraft.params import Task
 
 ALIASES = "aliases.json"
 ROWS_A_SHARD = 5_000
 ROWS_A_GROUP = 500
+BYTES_A_GROUP = 64_000_000  # a row group is in memory whole, both when it is written and when it is read
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One image of a dataset, but for its bytes; `phash`: perceptual hash, 16 hex digits, None for volumes."""
 
@@ -45,7 +47,7 @@ def write_shards(
     """Write `data/<split>-00000-of-0000N.parquet`, rows sorted by image id.
 
     Test labels are written as null: they are sealed elsewhere. `read_bytes` gives an item's stored bytes and
-    extension; bytes are never all in memory.
+    extension, and is called by several threads; bytes are never all in memory.
     """
     schema = _schema(items, task, classes, subgroup_columns)
     for split in sorted({item.split for item in items}):
@@ -55,10 +57,8 @@ def write_shards(
             path = folder / "data" / f"{split}-{number:05d}-of-{len(shards):05d}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=["split"]) as writer:
-                for start in range(0, len(shard), ROWS_A_GROUP):
-                    rows = [
-                        _row(item, read_bytes(item), label_column(task)) for item in shard[start : start + ROWS_A_GROUP]
-                    ]
+                stored = zip(shard, mapped(read_bytes, shard), strict=True)
+                for rows in _row_groups(_row(item, raw, label_column(task)) for item, raw in stored):
                     writer.write_table(pa.Table.from_pylist(rows, schema=schema))
 
 
@@ -72,9 +72,10 @@ def read_rows(folder: Path, splits: Sequence[str] | None = None) -> pl.DataFrame
 def read_images(folder: Path, splits: Sequence[str] | None = None) -> Iterator[tuple[str, bytes]]:
     """(image id, stored bytes) of every row, in the order of `read_rows`, a row group in memory at a time."""
     for path in _shards(folder, splits):
-        for batch in pq.ParquetFile(path).iter_batches(ROWS_A_GROUP, columns=["image_id", "image"]):
-            for row in batch.to_pylist():
-                yield row["image_id"], row["image"]["bytes"]
+        with pq.ParquetFile(path) as file:
+            for number in range(file.num_row_groups):
+                for row in file.read_row_group(number, columns=["image_id", "image"]).to_pylist():
+                    yield row["image_id"], row["image"]["bytes"]
 
 
 def label_column(task: Task) -> str:
@@ -136,6 +137,19 @@ def _shards(folder: Path, splits: Sequence[str] | None) -> list[Path]:
 
 def _but_image(path: Path) -> list[str]:
     return [name for name in pq.read_schema(path).names if name != "image"]
+
+
+def _row_groups(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    group: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        group.append(row)
+        size += len(row["image"]["bytes"])
+        if len(group) == ROWS_A_GROUP or size >= BYTES_A_GROUP:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def _row(item: Item, stored: tuple[bytes, str], label: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from medgraft.data.readers import Record
 from medgraft.errors import UserError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """A readable row: where it stands, its content hash, its label (None: unlabelled) and raw group."""
 

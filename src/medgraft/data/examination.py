@@ -1,7 +1,6 @@
 """Every row of a source is looked at: usable rows go on, the others are quarantined with a reason."""
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -14,17 +13,17 @@ from medgraft.data.images import Pixels, encode_png
 from medgraft.data.labels import Label, known
 from medgraft.data.near_duplicates import perceptual_hash
 from medgraft.data.readers import Record
+from medgraft.data.threads import alone, mapped
 from medgraft.data.volumes import encode_nifti
 from medgraft.params import Dataset
 
 Quarantined = tuple[str, str]
-WORKERS = 4
-LARGE = 16_000_000  # pixels; larger images are examined one at a time, by one thread: each keeps the memory it freed
+LARGE = 16_000_000  # pixels; larger images are decoded one at a time
 VOLUME = "nii.gz"
 BLANK = "no contrast: every pixel has the same value"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Examined:
     """What is known of an image after decoding it.
 
@@ -46,6 +45,11 @@ class Examined:
         return 3 if self.phash is None else 2
 
     @property
+    def large(self) -> bool:
+        """Whether it is decoded in the one thread for large images."""
+        return self.dimensions == 2 and self.shape[0] * self.shape[1] > LARGE
+
+    @property
     def channels(self) -> int:
         """1 or 3; a volume has one."""
         return 1 if self.dimensions == 3 else self.shape[2]
@@ -60,10 +64,9 @@ class Examination:
     quarantined: list[Quarantined]
 
 
-def content_digests(records: Iterable[Record]) -> list[str]:
+def content_digests(records: Iterable[Record]) -> Iterator[str]:
     """The digest of each record's content, or "missing"; cheap, so that an unchanged source is not decoded again."""
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(_digest, records))
+    return mapped(_digest, records)
 
 
 def examine_all(records: Sequence[Record], dataset: Dataset, grouped: bool) -> Examination:
@@ -71,15 +74,14 @@ def examine_all(records: Sequence[Record], dataset: Dataset, grouped: bool) -> E
     rows: list[Row] = []
     images: dict[str, Examined] = {}
     quarantined: list[Quarantined] = []
-    with ThreadPoolExecutor(WORKERS) as pool, ThreadPoolExecutor(1) as large:
-        found = pool.map(lambda record: _examine(record, dataset, grouped, large), records)
-        for record, outcome in zip(records, found, strict=True):
-            if isinstance(outcome, str):
-                quarantined.append((record.reference, outcome))
-                continue
-            group = record.group if grouped and record.group is not None else outcome.image_id
-            rows.append(Row(record, outcome.image_id, _label(record, dataset), group))
-            images.setdefault(outcome.image_id, outcome)
+    found = mapped(lambda record: _examine(record, dataset, grouped), records)
+    for record, outcome in zip(records, found, strict=True):
+        if isinstance(outcome, str):
+            quarantined.append((record.reference, outcome))
+            continue
+        group = record.group if grouped and record.group is not None else outcome.image_id
+        rows.append(Row(record, outcome.image_id, _label(record, dataset), group))
+        images.setdefault(outcome.image_id, outcome)
     return Examination(rows, images, quarantined)
 
 
@@ -93,6 +95,18 @@ def stored_bytes(content: Content, image: Examined, white: int | None, max_pixel
     kept = content.kept() if not image.changes and image.largest is None else None
     if kept is not None:
         return kept
+    if image.large:
+        return alone(_encoded, content, white, max_pixels)
+    return _encoded(content, white, max_pixels)
+
+
+def pixels(content: Content, image: Examined, white: int | None, max_pixels: int) -> Pixels:
+    """An image once more, as it is stored: uint8 [H, W, 1 or 3]."""
+    loaded = alone(content.load, max_pixels) if image.large else content.load(max_pixels)
+    return eight_bits(loaded, white)
+
+
+def _encoded(content: Content, white: int | None, max_pixels: int) -> tuple[bytes, str]:
     loaded = content.load(max_pixels)
     if loaded.spacing is not None:
         return encode_nifti(loaded.array, loaded.spacing), VOLUME
@@ -132,7 +146,7 @@ def _digest(record: Record) -> str:
         return "missing"
 
 
-def _examine(record: Record, dataset: Dataset, grouped: bool, large: Executor) -> Examined | str:
+def _examine(record: Record, dataset: Dataset, grouped: bool) -> Examined | str:
     if record.problem or record.content is None:
         return record.problem or "no file"
     problem = _label_problem(record, dataset)
@@ -143,7 +157,7 @@ def _examine(record: Record, dataset: Dataset, grouped: bool, large: Executor) -
     try:
         return examine(record.content.load(min(dataset.max_pixels, LARGE)))
     except TooLargeError:
-        return large.submit(_examine_large, record.content, dataset.max_pixels).result()
+        return alone(_examine_large, record.content, dataset.max_pixels)
     except BadImageError as reason:
         return str(reason)
 

@@ -30,7 +30,7 @@ TILE = (322, 323)  # tags of a TIFF: width and length of its tiles
 LARGEST_FILE = 500_000_000  # bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageFile:
     """A raster image file on disk, as content of a record."""
 
@@ -52,7 +52,7 @@ class ImageFile:
         return raster_kept(read_file(self.path))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImageBytes:
     """An encoded raster image inside a container; `read` gives its bytes and may raise `BadImageError`."""
 

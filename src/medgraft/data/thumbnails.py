@@ -1,11 +1,14 @@
 """Thumbnails of the pictures that a report lists, for a look by eye."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+
+from medgraft.data.threads import mapped
 
 SIDE = 96  # pixels
 
@@ -17,8 +20,11 @@ def write_thumbnails(folder: Path, names: Mapping[str, str], load: Callable[[str
     pixels give the same file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for image_id, name in names.items():
-        thumbnail(load(image_id)).save(folder / name, "PNG", compress_level=1)
+
+    def write(image_id: str) -> None:
+        thumbnail(load(image_id)).save(folder / names[image_id], "PNG", compress_level=1)
+
+    deque(mapped(write, names), maxlen=0)
 
 
 def thumbnail(array: NDArray[np.uint8]) -> Image.Image:

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from medgraft.artifacts import fingerprint, read_card, read_json, write_card, write_json
+from medgraft.artifacts import canonical, fingerprint, read_card, read_json, write_card, write_json
 from medgraft.code_version import code_version
 from medgraft.data.card import label_facts
 from medgraft.data.dataset import Item, write_aliases, write_sealed, write_shards
@@ -17,9 +18,9 @@ from medgraft.data.duplicates import Resolved, Row, check_official, join, resolv
 from medgraft.data.examination import (
     Examination,
     content_digests,
-    eight_bits,
     examine_all,
     largest,
+    pixels,
     stored_bytes,
     white_value,
 )
@@ -72,11 +73,7 @@ def run(plan: Path, dataset: Path, sealed: Path, store: Store) -> str:
     records = [*refused, *reader.read(source.path, reader_settings)]
     if not records:
         raise UserError(f"dataset.source {settings.source} holds no rows; correct it or the reader's settings")
-    content = [[_but_content(record), digest] for record, digest in zip(records, content_digests(records), strict=True)]
-    matters = asked(settings, split) | {
-        "key_id": key.key_id,
-        "content": fingerprint("source", content, {}, ""),
-    }
+    matters = asked(settings, split) | {"key_id": key.key_id, "content": _content(records)}
     code = code_version(STAGES["ingest"].code)
     prints = {kind: fingerprint(kind, matters, {}, code) for kind in ("dataset", "sealed")}
 
@@ -99,8 +96,13 @@ def run(plan: Path, dataset: Path, sealed: Path, store: Store) -> str:
     return produce({"dataset": dataset, "sealed": sealed}, prints, store, build)
 
 
-def _but_content(record: Record) -> list[Any]:
-    return [getattr(record, name) for name in Record.__dataclass_fields__ if name != "content"]
+def _content(records: Sequence[Record]) -> str:
+    """SHA-256 of all rows and their images, row by row, so that no text of them all is in memory."""
+    digest = sha256()
+    for record, image in zip(records, content_digests(records), strict=True):
+        facts = [getattr(record, name) for name in Record.__dataclass_fields__ if name != "content"]
+        digest.update(canonical([facts, image]).encode())
+    return digest.hexdigest()
 
 
 def _near_duplicates(resolved: Resolved, examination: Examination, settings: Dataset, white: int | None) -> Found:
@@ -112,7 +114,7 @@ def _near_duplicates(resolved: Resolved, examination: Examination, settings: Dat
     def load(index: int) -> Pixels:
         content = rows[index].record.content
         assert content is not None
-        return eight_bits(content.load(settings.max_pixels), white)
+        return pixels(content, images[index], white, settings.max_pixels)
 
     return find([Pictured(image.phash, image.shape[:2]) for image in images], load)
 
@@ -180,7 +182,7 @@ def _quality(folder: Path, items: Sequence[Item], found: Ingestion) -> dict[str,
     def load(image_id: str) -> Pixels:
         content = contents[image_id]
         assert content is not None
-        return eight_bits(content.load(found.settings.max_pixels), found.white)
+        return pixels(content, examination.images[image_id], found.white, found.settings.max_pixels)
 
     if images[0].dimensions == 3:  # a volume has no one picture
         names = {}

@@ -19,7 +19,7 @@ SPLITS = ("train", "validation", "test", "unlabelled")
 WORD = re.compile(r"(?=.*[A-Za-z])(?!(.*\d){3})[A-Za-z0-9_-]{1,12}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One row of a source.
 
