@@ -104,7 +104,14 @@ def test_dvc_shows_metrics_and_plots(history: History) -> None:
     files = json.loads(history.metrics)[""]["data"]
     shown = files[str(Path("artifacts/evaluation/metrics.json"))]["data"]
     assert set(shown["candidates"]) == {"probe", "full"}
-    for title in ("ROC on test", "Precision and recall", "Reliability", "Learning curve", "Confusion"):
+    for title in (
+        "ROC on test",
+        "Precision and recall",
+        "Reliability",
+        "Decision curve",
+        "Learning curve",
+        "Confusion",
+    ):
         assert title in history.plots
     assert '"candidate": "full"' in history.plots  # what the template colours lines by
 

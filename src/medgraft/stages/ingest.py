@@ -244,7 +244,8 @@ def summary(dataset: Path) -> list[str]:
     lines += [f"  quarantined: {count} x {reason}" for reason, count in quality["reasons"].items()]
     for name, split in card["splits"].items():
         labels = ", ".join(f"{label} {count}" for label, count in split["labels"].items())
-        lines.append(f"  {name}: {split['images']} images of {split['groups']} patients ({labels})")
+        of = "" if card["asked"]["dataset"]["ungrouped"] else f" of {split['groups']} patients"
+        lines.append(f"  {name}: {split['images']} images{of} ({labels})")
     lines += [f"  not scored: {label}: {why}" for label, why in card["unscored"].items()]
     lines += [f"  warning: {warning}" for warning in card["warnings"]]
     return lines
