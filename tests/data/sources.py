@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,17 @@ def example(folder: Path) -> Ingested:
         row |= {"site": "AB"[number % 2], "age": str(20 + number) if number % 3 else "", "dose": f"{number}.5"}
     write_table(folder, rows)
     return run_ingest(folder, folder / "out", {"subgroups": ["site", "age", "dose"]})
+
+
+def ingest_pictures(folder: Path, images: Mapping[str, bytes], **split: Any) -> Ingested:  # noqa: ANN401
+    """Ingest encoded pictures, one a patient, whose id is the picture's name; every other one is ill."""
+    (folder / "images").mkdir(parents=True)
+    rows = []
+    for number, (name, raw) in enumerate(images.items()):
+        (folder / f"images/{name}").write_bytes(raw)
+        rows.append({"file": f"images/{name}", "patient": name, "finding": CLASSES[number % 2]})
+    write_table(folder, rows)
+    return run_ingest(folder, folder / "out", near_duplicates=False, split=split)
 
 
 def splits_of_groups(ingested: Ingested) -> pl.Series:

@@ -1,12 +1,10 @@
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.data.pictures import changed, jpeg, look_alike, picture
-from tests.data.sources import CLASSES, Ingested, encoded, run_ingest, write_table
+from tests.data.sources import Ingested, encoded, ingest_pictures
 
 from medgraft.data.dataset import read_rows
 from medgraft.data.near_duplicates import LOOKS
@@ -45,17 +43,6 @@ def test_other_keys_cannot_be_compared(ingested: Ingested, tmp_path: Path) -> No
     (copy / "card.json").write_text(json.dumps(card | {"key_id": "00000000"}))
     with pytest.raises(UserError, match=f"group key {seen['key_id']}, this one has 00000000.*same group key"):
         refuse_overlap("source", seen, copy)
-
-
-def ingest_pictures(folder: Path, images: Mapping[str, bytes], **split: Any) -> Ingested:  # noqa: ANN401
-    """Ingest encoded pictures, one a patient, whose id is the picture's name; every other one is ill."""
-    (folder / "images").mkdir(parents=True)
-    rows = []
-    for number, (name, raw) in enumerate(images.items()):
-        (folder / f"images/{name}").write_bytes(raw)
-        rows.append({"file": f"images/{name}", "patient": name, "finding": CLASSES[number % 2]})
-    write_table(folder, rows)
-    return run_ingest(folder, folder / "out", near_duplicates=False, split=split)
 
 
 @pytest.fixture(scope="module")

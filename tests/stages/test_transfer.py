@@ -9,12 +9,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.data.pictures import changed, jpeg, picture
+from tests.data.sources import CLASSES, encoded, ingest_pictures
 from tests.training.datasets import findings, grades, write_dataset
 from tests.workspace import MEDGRAFT, environment, medgraft
 
 from medgraft.artifacts import read_json, write_card, write_json
 from medgraft.data.dataset import read_rows
 from medgraft.data.labels import Label
+from medgraft.data.overlap import exposure
 from medgraft.errors import UserError
 from medgraft.networks.backbones import create_backbone
 from medgraft.networks.initialization import EXPOSED, Origin, write_initialization
@@ -101,7 +104,33 @@ def test_weights_that_have_seen_test_patients_are_refused(study: Path, tmp_path:
     assert "has seen 1 patients" in said
     assert not (folder / "artifacts/candidates").exists() or not any((folder / "artifacts/candidates").iterdir())
     write_json(folder / "artifacts/initializations/scratch" / EXPOSED, exposed | {"key_id": "00000000"})
-    assert "same group key" in medgraft(folder, "transfer", "full", code=1)
+    artifacts = folder / "artifacts"
+    places = (artifacts / "plan", "full", artifacts / "dataset", artifacts / "initializations", folder / "candidate")
+    with pytest.raises(UserError, match="same group key"):
+        transfer.run(*places, Store(str(folder / "store")))
+
+
+def test_copies_in_the_source_set_are_refused_where_it_lies_and_warned_of_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pictures = {f"s{i}": encoded(picture(i, 32, 32)[:, :, 0]) for i in range(120)}
+    source = ingest_pictures(tmp_path / "there", pictures)
+    copies = {f"t{i}": encoded(changed(picture(i, 32, 32), jpeg(75))[:, :, 0]) for i in range(12)}
+    others = {f"t{i}": encoded(picture(1000 + i, 32, 32)[:, :, 0]) for i in range(12, 220)}
+    judged = ingest_pictures(tmp_path / "here", copies | others)
+    planned(tmp_path, "binary", [0, 1] * 40, CLASSES)
+    shutil.rmtree(tmp_path / "dataset")
+    shutil.copytree(judged.dataset, tmp_path / "dataset")
+    shutil.copy(tmp_path / "here/out/plan/dataset.json", tmp_path / "plan")
+    settings = {"method": "supervised", "dataset": str(source.dataset)}
+    write_json(tmp_path / "plan/initializations/scratch.json", {"settings": settings})
+    write_json(tmp_path / "initializations/scratch" / EXPOSED, exposure(source.dataset, ["train", "validation"]))
+    with pytest.raises(UserError, match=r"'scratch' has seen \d images, under other pixels"):
+        run(tmp_path)
+    shutil.rmtree(source.dataset)
+    *_, warning = read_json(run(tmp_path) / "card.json")["warnings"]
+    assert "look like one that initialization 'scratch' has seen" in warning
 
 
 def planned(folder: Path, task: Task, labels: list[Label | None], classes: list[str], dimensions: int = 2) -> Path:

@@ -1,6 +1,6 @@
 """transfer: one candidate of the plan, every label fraction and seed of it → model, predictions, histories."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,13 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
     data = training_data(dataset)
     require_dataset(plan, data.card)
     sources = {source: read_initialization(initializations / source) for source in settings.sources}
-    exposed, cautions = _exposed(sources, initializations, dataset)
+    exposed, cautions = _exposed(plan, initializations, list(sources), dataset)
     made_from = {"dataset": data.card["fingerprint"]} | {s: i.fingerprint for s, i in sources.items()}
     matters = {
         "name": name,
         "settings": settings.model_dump(),
         "study": trained_by(study),
+        "cautions": cautions,  # they differ with what there is of the source sets
     }
     print_ = fingerprint("candidate", matters, made_from, code_version(STAGES["transfer"].code))
 
@@ -146,8 +147,11 @@ def _write_history(folder: Path, pairs: Sequence[tuple[float, int]], fits: Seque
     pl.DataFrame(rows).with_columns(pl.col("step").cast(pl.Int64)).write_parquet(folder / "history.parquet")
 
 
-def _exposed(sources: Mapping[str, Initialization], folder: Path, dataset: Path) -> tuple[dict[str, Any], list[str]]:
+def _exposed(plan: Path, folder: Path, names: Sequence[str], dataset: Path) -> tuple[dict[str, Any], list[str]]:
     """What any of the initializations has seen, and warnings about look-alikes; refuses those it is judged on."""
-    seen = {name: read_json(folder / name / EXPOSED) for name in sources if (folder / name / EXPOSED).is_file()}
-    warnings = [warning for name, exposed in seen.items() for warning in refuse_overlap(name, exposed, dataset)]
+    seen = {name: read_json(folder / name / EXPOSED) for name in names if (folder / name / EXPOSED).is_file()}
+    warnings = []
+    for name, exposed in seen.items():
+        source = read_item(plan, "pretrain", name)["settings"].get("dataset")
+        warnings += refuse_overlap(name, exposed, dataset, Path(source) if source else None)
     return (exposed_together(seen.values()) if seen else {}), warnings
