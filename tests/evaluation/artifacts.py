@@ -30,19 +30,21 @@ def make_artifacts(
     patients: int = 40,
     classes: int = 3,
     agreeing: bool = True,
+    all_ill: bool = False,
     **evaluation: Any,  # noqa: ANN401
 ) -> dict[str, Path]:
     """Write them below `folder`; patients have two studies of two images each, columns `sex` and `age`.
 
     Of a multilabel task the last class is rare and not scored, and a fifth of the truths is unknown. Of a multiclass
     task, unless `agreeing`, the test images of the first five patients have several classes.
+    `all_ill`: the first image of every test patient is of class 1.
     """
     names = ["no", "yes"] if task == "binary" else [f"grade {c}" for c in range(classes)]
     settings = Dataset(name="made_up", source="nowhere", reader={"type": "manifest"}, task=task, classes=names)
     items = [
         item
         for split in ("train", "validation", "test")
-        for item in _items(split, task, patients, len(names), agreeing)
+        for item in _items(split, task, patients, len(names), agreeing, all_ill)
     ]
     paths = {name: folder / name for name in ("plan", "dataset", "sealed", "candidates")}
     card = _write_dataset(paths["dataset"], paths["sealed"], items, settings)
@@ -60,7 +62,7 @@ def make_artifacts(
     return paths
 
 
-def _items(split: str, task: Task, patients: int, classes: int, agreeing: bool) -> list[Item]:
+def _items(split: str, task: Task, patients: int, classes: int, agreeing: bool, all_ill: bool) -> list[Item]:
     rng = np.random.default_rng(derive(split, task))
     items: list[Item] = []
     for patient in range(patients):
@@ -71,6 +73,8 @@ def _items(split: str, task: Task, patients: int, classes: int, agreeing: bool) 
             # A patient's images are mostly alike; of a multiclass task they must be.
             alike = not apart and (task == "multiclass" or rng.random() < 0.8)
             label = _label(rng, task, classes, own if alike else None)
+            if all_ill and split == "test" and image == 0:
+                label = 1
             items.append(
                 Item(
                     image_id=fingerprint("image", [split, patient, image], {}, ""),

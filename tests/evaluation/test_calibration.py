@@ -43,6 +43,10 @@ def test_temperature_minimises_the_likelihood_and_ignores_shifts() -> None:
 
 
 def test_temperature_stays_in_its_range() -> None:
+    logits = np.random.default_rng(3).normal(size=(5000, 3)) * 2
+    y = labels_from(calibration.softmax(logits), 1)
+    assert calibration.fit_temperature(logits * 0.04, y) == 0.05  # the best is below, but finite
+    assert calibration.fit_temperature(logits * 0.06, y) == pytest.approx(0.06, rel=0.1)
     logits = np.random.default_rng(3).normal(size=(50, 3)) * 10
     assert calibration.fit_temperature(logits, logits.argmax(axis=1)) == 1.0  # no optimum: nothing is learned
     assert calibration.fit_temperature(logits, logits.argmin(axis=1)) == 20.0

@@ -103,6 +103,19 @@ def test_figures_of_labels_are_macro_over_the_scored() -> None:
     assert per_class["c1"]["unknown"] > 0
 
 
+def test_a_label_without_a_threshold_is_undecided_not_never_called() -> None:
+    r = fitted(judge("multilabel", classes=4, scored=[0, 3]))
+    assert r.readout.decision is not None
+    decision = r.readout.decision.copy()
+    decision[3] = np.nan
+    found = figures(replace(r, readout=replace(r.readout, decision=decision)))
+    label, other = (found["per_class"][name] for name in ("c3", "c0"))
+    assert [label[name]["estimate"] for name in ("f1", "recall")] == [None, None]
+    assert other == figures(r)["per_class"]["c0"]
+    assert [found["macro"][name]["estimate"] for name in ("f1", "balanced_accuracy")] == [None, None]
+    assert found["macro"]["auroc"] == figures(r)["macro"]["auroc"]
+
+
 def test_what_is_predicted_of_unknown_truths_changes_nothing() -> None:
     r = fitted(judge("multilabel"))
     scrambled = r.images.copy()

@@ -125,7 +125,7 @@ def test_the_gallery_repeats_byte_for_byte(tmp_path: Path) -> None:
         Case(ids[0], "h", "c1", "true positive", "c1", "c1", 0.8),
     ]
     for name in ("a", "b"):
-        write_gallery(tmp_path / name, cases, tmp_path / "dataset", looking_at_the_corner("binary"), 1.0)
+        write_gallery(tmp_path / name, cases, tmp_path / "dataset", ["test"], looking_at_the_corner("binary"), 1.0)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert names == sorted(f"{i}{kind}.png" for i in (ids[0], ids[2]) for kind in ("", "_saliency"))
     for name in names:

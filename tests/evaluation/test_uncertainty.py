@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.special import stdtrit
 from scipy.stats import binomtest, bootstrap, norm, t
 
 from medgraft.errors import UserError
@@ -163,6 +164,20 @@ def test_draws_that_do_not_vary_have_no_width_to_state() -> None:
         assert (found.estimate, found.low, found.high, found.undefined_share) == (value, None, None, 0)
     same = sampling.difference(np.zeros(len(sampling.weights)))
     assert (same.estimate, same.low, same.high, same.lower_one_sided) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("patients", range(10, 201, 10))
+def test_influences_of_one_size_are_known_as_well_as_their_number_says(patients: int) -> None:
+    """Half of the patients 1, half 0: their kurtosis is 1, but for rounding, which must not end in min to max."""
+    sampling = resampling(np.arange(patients), 1000, 1)
+    x = np.arange(patients) % 2
+    shares = sampling.weights @ x / sampling.weights.sum(axis=1)
+    found = sampling.interval(np.asarray(shares, dtype=np.float64))
+    assert found.estimate == 0.5
+    assert found.low is not None
+    assert found.high is not None
+    half = stdtrit(patients - 1, 0.975) * np.sqrt(0.25 / (patients - 1))
+    assert (found.low, found.high) == pytest.approx((0.5 - half, 0.5 + half), abs=0.06)
 
 
 def test_percentiles_are_exact() -> None:

@@ -196,3 +196,15 @@ def test_other_test_labels_change_no_selection_and_repeating_changes_no_byte(tmp
     assert one["temperature"] == other["temperature"]
     assert one["test"]["macro"] != other["test"]["macro"]
     assert read_json(shuffled / "ledger.json")["openings"] == 2
+
+
+def test_one_outcome_of_all_units_is_stated(tmp_path: Path) -> None:
+    """Images of both classes, but no test patient without a positive one: known only once test is open."""
+    folder, metrics = evaluate_made_up(tmp_path, "binary", all_ill=True, unit="group", aggregate="max")
+    assert any("40 positive and 0 negative patients in test" in warning for warning in metrics["dataset"]["warnings"])
+    strong = metrics["candidates"]["strong"]
+    assert strong["test"]["macro"]["auroc"]["estimate"] is None
+    assert strong["test"]["seeds"] == {"values": [None, None], "sd": None}
+    assert [point["mean"] for point in strong["curve"]] == [None, None]
+    assert strong["test"]["per_class"]["yes"]["positives"] == 40
+    assert (folder / "report.html").is_file()

@@ -14,7 +14,7 @@ from tests.evaluation.artifacts import make_artifacts
 
 from medgraft.artifacts import read_json
 from medgraft.data.dataset import read_images, read_rows
-from medgraft.registry.promotion import Champion
+from medgraft.registry.packaged import Packaged
 from medgraft.stages import evaluate, promote
 from medgraft.store import Store
 
@@ -30,7 +30,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Known(Champion):
+class Known(Packaged):
     """A champion whose package and answers are given."""
 
     facts: dict[str, Any]
@@ -106,11 +106,3 @@ def test_findings_of_studies_are_compared_each_by_its_own_threshold(tmp_path: Pa
             of_class.append(balanced_accuracy_score(y, q >= per_class[label]["decision_threshold"]))
         balanced.append(np.mean(of_class))
     assert found.estimate == pytest.approx(balanced[0] - balanced[1], abs=1e-9)
-
-
-def test_a_champion_of_another_task_is_not_compared(tmp_path: Path) -> None:
-    other = Known("3", tmp_path, {"task": "multiclass"}, {})
-    assert promote._of_another_task(other, {"task": "multiclass"}) == []
-    assert promote._of_another_task(other, {"task": "ordinal"}) == [
-        "the champion (version 3) is of a multiclass task, this one of a ordinal task"
-    ]

@@ -70,7 +70,7 @@ def fit_temperature(logits: Floats, y: Ints) -> float:
     """The temperature in [0.05, 20] of the least negative log-likelihood (Guo et al. 2017, section 4.2).
 
     The likelihood is convex in 1 / T, so its derivative, mean(expected logit − logit of the label), has one sign
-    change, which is found exactly; beyond the range, its hot end. Where every label has the largest logit the
+    change, which is found exactly; beyond the range, the nearer end. Where every label has the largest logit the
     likelihood has no optimum, and sharpening to a bound would tie and ruin what is right: T is 1 then. Logits without
     any contrast give 1, too.
     Raises `UserError` without data and for logits that are not finite.
@@ -85,10 +85,10 @@ def fit_temperature(logits: Floats, y: Ints) -> float:
         return float((softmax(contrast, np.exp(log_temperature)) * contrast).sum(axis=1).mean())
 
     coldest, hottest = np.log(TEMPERATURES)
-    if not contrast.any():
+    if contrast.max() <= 0:  # every label has the largest logit: no finite optimum, so nothing is learned of T
         return 1.0
-    if slope(coldest) <= 0:  # every label has the largest logit: no finite optimum, so nothing is learned of T
-        return 1.0
+    if slope(coldest) <= 0:
+        return TEMPERATURES[0]
     if slope(hottest) >= 0:  # still gains by less
         return TEMPERATURES[1]
     return float(np.exp(brentq(slope, coldest, hottest, xtol=1e-12)))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from medgraft.evaluation.arrays import Floats, Ints, Weights, labels_of
+from medgraft.evaluation.arrays import Bools, Floats, Ints, Weights, labels_of
 from medgraft.evaluation.metrics import (
     auprc,
     auroc,
@@ -15,6 +15,7 @@ from medgraft.evaluation.metrics import (
     recall,
     sensitivity_at,
     specificity_at,
+    with_threshold,
 )
 from medgraft.evaluation.ordinal import mae, quadratic_kappa
 from medgraft.evaluation.parts import Part
@@ -28,8 +29,8 @@ Figure = Callable[[Floats, Floats, Readout, Weights], Floats]
 PER_CLASS: Mapping[str, Figure] = {
     "auroc": lambda truths, p, r, w: auroc(truths, p, w),
     "auprc": lambda truths, p, r, w: auprc(truths, p, w),
-    "f1": lambda truths, p, r, w: f1(truths, r.called(p), w),
-    "recall": lambda truths, p, r, w: recall(truths, r.called(p), w),
+    "f1": lambda truths, p, r, w: _called(f1, truths, p, r, w),
+    "recall": lambda truths, p, r, w: _called(recall, truths, p, r, w),
     "sensitivity": lambda truths, p, r, w: sensitivity_at(truths, p, r.specific, w),
     "specificity": lambda truths, p, r, w: specificity_at(truths, p, r.specific, w),
 }
@@ -54,10 +55,9 @@ def macro_figure(name: str, truths: Floats, p: Floats, readout: Readout, w: Weig
     each label's own. Quadratic kappa and mean absolute error are over all grades.
     """
     if name == "balanced_accuracy":
-        called = readout.called(p)
         if readout.task == "multilabel":
-            return macro(label_balanced_accuracy(truths, called, w), scored)
-        return balanced_accuracy(truths, called, w, _recalled(p.shape[1], scored))
+            return macro(_called(label_balanced_accuracy, truths, p, readout, w), scored)
+        return balanced_accuracy(truths, readout.called(p), w, _recalled(p.shape[1], scored))
     if name in ("quadratic_kappa", "mae"):
         of_grades = quadratic_kappa if name == "quadratic_kappa" else mae
         return of_grades(labels_of(truths), readout.decided(p), w, p.shape[1])
@@ -96,6 +96,16 @@ def bound_by(name: str, part: Part) -> int | None:
         return None
     recalled = name == "balanced_accuracy" and part.by.exclusive
     return int(min(patients[_recalled(len(patients), part.by.scored) if recalled else list(part.by.scored)]))
+
+
+def _called(
+    figure: Callable[[Floats, Bools, Weights], Floats], truths: Floats, p: Floats, readout: Readout, w: Weights
+) -> Floats:
+    """A figure of decisions [draws, C]; a label without a threshold is undecided, not "never called"."""
+    values = figure(truths, readout.called(p), w)
+    if readout.task != "multilabel" or readout.decision is None:
+        return values
+    return with_threshold(readout.decision, values)
 
 
 def _patients(name: str, part: Part) -> Ints | None:

@@ -19,14 +19,21 @@ COLOURS = "inferno"
 STRONGEST = 0.75  # opacity where the probability falls most
 
 
-def write_gallery(folder: Path, cases: Sequence[Case], dataset: Path, network: Network, temperature: float) -> None:
+def write_gallery(
+    folder: Path,
+    cases: Sequence[Case],
+    dataset: Path,
+    splits: Sequence[str] | None,
+    network: Network,
+    temperature: float,
+) -> None:
     """Write `<image_id>.png` and `<image_id>_saliency.png`, at most 96 px a side, for each case into `folder`.
 
-    No two cases share an image. The same bytes for the same images and network.
+    The cases are of these splits (None: of any); no two share an image. The same bytes for the same images and network.
     """
     folder.mkdir()
     wanted = {case.image_id: case for case in cases}
-    for image_id, raw in read_images(dataset, ["test"]):
+    for image_id, raw in read_images(dataset, splits):
         case = wanted.get(image_id)
         if case is None:
             continue

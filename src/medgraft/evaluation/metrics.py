@@ -55,13 +55,13 @@ def specificity(truths: Floats, called: Bools, w: Weights) -> Floats:
 def sensitivity_at(truths: Floats, p: Floats, thresholds: Floats, w: Weights) -> Floats:
     """The share of positives with p >= thresholds [C]. NaN without positives, or where there is no threshold (NaN)."""
     check_truths(truths, p)
-    return _where(thresholds, recall(truths, p >= thresholds, w))
+    return with_threshold(thresholds, recall(truths, p >= thresholds, w))
 
 
 def specificity_at(truths: Floats, p: Floats, thresholds: Floats, w: Weights) -> Floats:
     """The share of negatives with p < thresholds [C]. NaN without negatives, or where there is no threshold (NaN)."""
     check_truths(truths, p)
-    return _where(thresholds, specificity(truths, p >= thresholds, w))
+    return with_threshold(thresholds, specificity(truths, p >= thresholds, w))
 
 
 def balanced_accuracy(truths: Floats, called: Bools, w: Weights, scored: Sequence[int]) -> Floats:
@@ -161,5 +161,6 @@ def _counted(of: Bools, as_hoped: Bools, truths: Floats) -> tuple[Floats, Floats
     return of.astype(np.float64), (of & as_hoped).astype(np.float64)
 
 
-def _where(thresholds: Floats, values: Floats) -> Floats:
+def with_threshold(thresholds: Floats, values: Floats) -> Floats:
+    """Figures [draws, C], NaN for classes without a threshold to be called by (NaN, of thresholds [C])."""
     return np.where(np.isnan(thresholds), np.nan, values)

@@ -14,6 +14,7 @@ from medgraft.evaluation.prevalence import decision_curves
 from medgraft.evaluation.readout import Reading
 
 Rows = Iterator[dict[str, Any]]
+NOWHERE = {"x": float("nan"), "y": float("nan")}  # the curve of a class that has one outcome only
 
 
 def write_plots(
@@ -53,12 +54,18 @@ def _table(readings: Mapping[str, Reading], rows: Callable[[Reading, int], Rows]
 
 
 def _roc(reading: Reading, c: int) -> Rows:
-    fpr, tpr, _ = roc_curve(*outcome_of(reading.part.truths, reading.p, c))
+    outcome, score = outcome_of(reading.part.truths, reading.p, c)
+    if len(np.unique(outcome)) < 2:
+        return iter([NOWHERE])
+    fpr, tpr, _ = roc_curve(outcome, score)
     return ({"x": float(x), "y": float(y)} for x, y in zip(fpr, tpr, strict=True))
 
 
 def _pr(reading: Reading, c: int) -> Rows:
-    precision, recalled, _ = precision_recall_curve(*outcome_of(reading.part.truths, reading.p, c))
+    outcome, score = outcome_of(reading.part.truths, reading.p, c)
+    if len(np.unique(outcome)) < 2:
+        return iter([NOWHERE])
+    precision, recalled, _ = precision_recall_curve(outcome, score)
     return ({"x": float(x), "y": float(y)} for x, y in zip(recalled, precision, strict=True))
 
 

@@ -84,7 +84,7 @@ def _candidate(
 ) -> Facts:
     card, reading = contender.candidate.card, contender.read(test)
     logits = contender.candidate.logits[test.name][contender.packaged]
-    values = [float(value) for value in seed_values(contender, test)[:, 0]]
+    values = seed_values(contender, test)[:, 0]
     compared = None if contender is reference else difference(reading, reference.read(test))
     return {
         "strategy": card["strategy"],
@@ -93,7 +93,7 @@ def _candidate(
         "temperature": reading.readout.temperature,
         "warnings": card["warnings"],
         "validation": validation_facts(score),
-        "test": figures(reading) | {"seeds": {"values": values, "sd": _sd(values)}},
+        "test": figures(reading) | {"seeds": {"values": _known(values), "sd": _sd(values)}},
         "difference": None if compared is None else {"reference": reference.name} | compared,
         "calibration": {
             "before": losses(test, test.of_units(probabilities(test.by.task, logits))),
@@ -120,7 +120,7 @@ def _curve(contender: Contender, validation: Part, test: Part) -> list[Facts]:
                 "seed_sd": _sd(values[:, 0]),
                 "low": found.low,
                 "high": found.high,
-                "seeds": values[:, 0].tolist(),
+                "seeds": _known(values[:, 0]),
             }
         )
     return points
@@ -130,5 +130,10 @@ def _mean(counts: Sequence[int]) -> int:
     return round(float(np.mean(counts)))
 
 
-def _sd(values: Sequence[float] | Floats) -> float | None:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+def _known(values: Floats) -> list[float | None]:
+    """None where the figure is undefined: test has one outcome only, counted by units."""
+    return [None if np.isnan(value) else float(value) for value in values]
+
+
+def _sd(values: Floats) -> float | None:
+    return float(np.std(values, ddof=1)) if len(values) > 1 and not np.isnan(values).any() else None

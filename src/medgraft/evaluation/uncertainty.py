@@ -81,7 +81,10 @@ class Resampling:
         return Interval(estimate, low, high, found.undefined_share, None)
 
     def difference(self, values: Floats, level: float = 0.95) -> Difference:
-        """The interval of a paired difference: `values` are a − b, figures under these same weights."""
+        """The interval of a paired difference: `values` are a − b, figures under these same weights.
+
+        Without width where both models are right and wrong on the same patients: no patient drawn tells them apart.
+        """
         return _difference(float(values[0]), self.drawn(values), values[1 + self.draws :], level)
 
 
@@ -187,5 +190,6 @@ def _shape(left_out: Floats) -> tuple[float, float]:
         return 0.0, max(1.0, n - 1.0)
     influence = defined.mean() - defined
     squares = (influence**2).sum()
-    excess = n * (influence**4).sum() / squares**2 - 1
-    return float((influence**3).sum() / (6 * squares**1.5)), float(min(2 * n / excess, n - 1) if excess else n - 1)
+    # 0 where all influences are as large, of either sign: rounding must not make that a number of degrees below 0.
+    excess = max(n * (influence**4).sum() / squares**2 - 1, 1e-9)
+    return float((influence**3).sum() / (6 * squares**1.5)), float(min(2 * n / excess, n - 1))

@@ -33,11 +33,14 @@ def scored_here(card: Mapping[str, Any], groups: list[str], labels: list[Label])
 
 
 def undone(p: Floats, task: Task, temperature: float) -> Floats:
-    """The logits that gave probabilities p [n, C] at a temperature, but for a constant that softmax does not see."""
+    """The logits that gave probabilities p [n, C] at a temperature, but for a constant that softmax does not see.
+
+    Served probabilities are float32: of a finding, logits above 16.6 are all 1, and come back as 16.6.
+    """
     clipped = np.clip(p, np.finfo(np.float64).tiny, 1)
     if task != "multilabel":
         return temperature * np.log(clipped)
-    return temperature * (np.log(clipped) - np.log(np.clip(1 - p, np.finfo(np.float64).tiny, 1)))
+    return temperature * (np.log(clipped) - np.log(np.clip(1 - p, np.finfo(np.float32).epsneg, 1)))
 
 
 def validation_metrics(

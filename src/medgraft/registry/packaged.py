@@ -1,6 +1,7 @@
 """A registered model version, downloaded: what its package says of itself, and its answers."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel
 
-from medgraft.artifacts import read_json
+from medgraft.artifacts import Card, read_json
 from medgraft.errors import UserError
 from medgraft.registry.package import CONTENT, PACKAGE, TRAINING_GROUPS
 
@@ -73,3 +74,13 @@ def download(client: MlflowClient, model_name: str, version: str, folder: Path) 
     uri = client.get_model_version_download_uri(model_name, version)
     path = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=client.tracking_uri)
     return Packaged(version, Path(path))
+
+
+def other_white(package: Mapping[str, Any], card: Card) -> list[str]:
+    """A problem where the dataset's images with more than 8 bits are of another brightness than the model serves."""
+    if card["white"] is None or card["white"] == package["white"]:
+        return []
+    return [
+        f"images with more than 8 bits: {package['white'] or 'no value (it refuses them)'} is white for it, "
+        f"this data set was ingested with {card['white']}; ingest it with dataset.white as the model has it"
+    ]

@@ -1,50 +1,16 @@
 """From challenger to champion: what the model in use is, and the change of the aliases."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.pyfunc import PyFuncModel
 
-from medgraft.artifacts import Card, read_json
-from medgraft.registry.package import CONTENT, PACKAGE, TRAINING_GROUPS
+from medgraft.artifacts import Card
+from medgraft.registry.packaged import Packaged, other_white
 from medgraft.registry.registering import CHALLENGER, CHAMPION
 
 PROMOTED_BECAUSE, REPLACED = "medgraft.promoted_because", "medgraft.replaced_version"
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The version in use and, where medgraft packed it, its downloaded package."""
-
-    version: str
-    folder: Path
-
-    @property
-    def foreign(self) -> bool:
-        """Whether the package is not one of medgraft's: its training patients are unknown then."""
-        return not all((self.folder / CONTENT / name).is_file() for name in (PACKAGE, TRAINING_GROUPS))
-
-    @property
-    def package(self) -> dict[str, Any]:
-        """Its package.json."""
-        package: dict[str, Any] = read_json(self.folder / CONTENT / PACKAGE)
-        return package
-
-    @property
-    def training(self) -> dict[str, Any]:
-        """HMAC ids of the patients and images it was fitted or chosen on, and the id of their key."""
-        training: dict[str, Any] = read_json(self.folder / CONTENT / TRAINING_GROUPS)
-        return training
-
-    def load(self) -> PyFuncModel:
-        """The model, ready to be asked."""
-        model: PyFuncModel = mlflow.pyfunc.load_model(str(self.folder))
-        return model
 
 
 def champion_version(client: MlflowClient, model_name: str) -> str | None:
@@ -53,27 +19,30 @@ def champion_version(client: MlflowClient, model_name: str) -> str | None:
     return str(aliases[CHAMPION]) if CHAMPION in aliases else None
 
 
-def download_champion(client: MlflowClient, model_name: str, version: str, folder: Path) -> Champion:
-    """Its package, copied below `folder`."""
-    uri = client.get_model_version_download_uri(model_name, version)
-    path = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=client.tracking_uri)
-    return Champion(version, Path(path))
-
-
 def incomparable(
-    champion: Champion, card: Card, classes: Sequence[str], groups: set[str], images: set[str]
+    champion: Packaged, card: Card, metrics: Mapping[str, Any], groups: set[str], images: set[str]
 ) -> list[str]:
     """Why the champion's figures on this test split would mean nothing; empty if they do.
 
-    `card` is the dataset's; `groups` and `images` are the ids of its test split.
+    `card` is the dataset's, `metrics` the challenger's metrics.json; `groups` and `images` are the ids of the dataset's
+    test split.
     """
     who = f"the champion (version {champion.version})"
     if champion.foreign:
         return [f"{who} was not packed by medgraft, so overlap of its training patients with this test set is unknown"]
-    reasons = []
-    theirs = champion.package["classes"]
-    if list(theirs) != list(classes):
-        reasons.append(f"{who} predicts the classes {', '.join(theirs)}, not {', '.join(classes)}")
+    package, unit = champion.package, metrics["unit"]
+    reasons = [f"{who}: {problem}" for problem in other_white(package, card)]
+    if package["task"] != metrics["task"]:
+        reasons.append(f"{who} predicts for a task that is {package['task']}, this one is {metrics['task']}")
+    if package["classes"] != metrics["classes"]:
+        theirs = ", ".join(package["classes"])
+        reasons.append(f"{who} predicts the classes {theirs}, not {', '.join(metrics['classes'])}")
+    if (package["unit"], package["aggregate"]) != (unit["of"], unit["aggregate"]):
+        reasons.append(
+            f"{who} was chosen and calibrated by {package['unit']} ({package['aggregate']} of its images), the "
+            f"challenger by {unit['of']} ({unit['aggregate']}): thresholds of the one mean nothing for the other; set "
+            "evaluation.unit and evaluation.aggregate as the champion has them, or take its alias away"
+        )
     training = champion.training
     if training["key_id"] != card["key_id"]:
         reasons.append(

@@ -122,7 +122,7 @@ def _write_failures(folder: Path, winner: Contender, test: Part, dataset: Path) 
     write_json(folder / "failures.json", found.facts(settings.unit, settings.aggregate))
     network = load_network(winner.candidate.folder)
     cases = [*found.mistakes, *found.correct]
-    write_gallery(folder / "gallery", cases, dataset, network, reading.readout.temperature)
+    write_gallery(folder / "gallery", cases, dataset, ["test"], network, reading.readout.temperature)
 
 
 def _report(folder: Path, dataset: Path, candidates: Sequence[Card]) -> None:

@@ -20,15 +20,9 @@ from medgraft.evaluation.parts import part
 from medgraft.evaluation.readout import fixed_readout, reading
 from medgraft.evaluation.uncertainty import Difference
 from medgraft.params import Evaluation, Registration
+from medgraft.registry.packaged import Packaged, download
 from medgraft.registry.prediction import predict_dataset
-from medgraft.registry.promotion import (
-    Champion,
-    champion_version,
-    download_champion,
-    end_challenge,
-    incomparable,
-    promote,
-)
+from medgraft.registry.promotion import champion_version, end_challenge, incomparable, promote
 from medgraft.registry.registering import registered_version
 from medgraft.registry.server import connect, shown, talking
 from medgraft.registry.winner import require_made_from
@@ -78,7 +72,7 @@ def run(plan: Path, dataset: Path, evaluation: Path, registration: Path) -> Outc
         if current == str(version.version):
             end_challenge(client, version)
             return Outcome(name, current, promoted=False, reasons=())
-        champion = download_champion(client, name, current, Path(temporary)) if current else None
+        champion = download(client, name, current, Path(temporary)) if current else None
         reasons = _gate(settings, metrics, dataset, dataset_card, evaluation, champion)
         promote(client, version, reasons, current)
     return Outcome(name, str(version.version), promoted=True, reasons=tuple(reasons))
@@ -90,7 +84,7 @@ def _gate(
     dataset: Path,
     card: Card,
     evaluation: Path,
-    champion: Champion | None,
+    champion: Packaged | None,
 ) -> list[str]:
     """What speaks for the challenger; raises `UserError` with everything that speaks against it."""
     metric, winner = metrics["metric"], metrics["winner"]
@@ -99,8 +93,7 @@ def _gate(
     difference = None
     if champion is not None:
         test = read_rows(dataset, ["test"])
-        against = incomparable(champion, card, metrics["classes"], patients(dataset, ["test"]), set(test["image_id"]))
-        against += _of_another_task(champion, metrics) if not champion.foreign else []
+        against = incomparable(champion, card, metrics, patients(dataset, ["test"]), set(test["image_id"]))
         if not against:
             difference = _difference(metrics, dataset, evaluation, champion)
     gate = promotion_gate(lower, settings.gate.minimum, difference, settings.gate.margin)
@@ -115,14 +108,7 @@ def _gate(
     ]
 
 
-def _of_another_task(champion: Champion, metrics: dict[str, Any]) -> list[str]:
-    theirs = champion.package["task"]
-    if theirs == metrics["task"]:
-        return []
-    return [f"the champion (version {champion.version}) is of a {theirs} task, this one of a {metrics['task']} task"]
-
-
-def _difference(metrics: dict[str, Any], dataset: Path, evaluation: Path, champion: Champion) -> Difference:
+def _difference(metrics: dict[str, Any], dataset: Path, evaluation: Path, champion: Packaged) -> Difference:
     """Challenger − champion in the metric: both scored on the same units and resampled patients of the test split."""
     stored = pl.read_parquet(evaluation / "predictions.parquet")
     stored = stored.filter(pl.col("candidate") == metrics["winner"], pl.col("split") == "test")
@@ -152,7 +138,7 @@ def _own_decision(metrics: dict[str, Any]) -> dict[str, float | None]:
     return {label: facts["decision_threshold"] for label, facts in test["per_class"].items()}
 
 
-def _champions_decision(champion: Champion, metrics: dict[str, Any]) -> dict[str, float | None]:
+def _champions_decision(champion: Packaged, metrics: dict[str, Any]) -> dict[str, float | None]:
     if metrics["task"] == "binary":
         return {metrics["classes"][1]: champion.package["decision_threshold"]}
     stored: dict[str, float | None] = champion.package["decision_thresholds"] if metrics["task"] == "multilabel" else {}

@@ -26,7 +26,7 @@ from medgraft.evaluation.validating import scored_here, validation_metrics
 from medgraft.networks.cost import mac_count, parameter_count
 from medgraft.networks.network import WEIGHTS, load_network
 from medgraft.params import Evaluation, Registration
-from medgraft.registry.packaged import Packaged, download, find_version
+from medgraft.registry.packaged import Packaged, download, find_version, other_white
 from medgraft.registry.prediction import predict_dataset
 from medgraft.registry.server import connect, talking
 from medgraft.registry.validation import track_validation
@@ -90,6 +90,8 @@ def _build(
 ) -> None:
     card, package = dataset_card(dataset), packaged.package
     rows = read_rows(dataset)
+    together = rows.filter(pl.col("split") != "unlabelled").with_columns(split=pl.lit("test"))
+    refuse_unusable(together, judge(card, settings))
     opening = record_opening(store, card["test_set"], print_)
     opened = read_sealed(sealed)
     if set(opened) != set(rows.filter(pl.col("split") == "test")["image_id"]):
@@ -99,7 +101,6 @@ def _build(
     of = dict(zip(rows["image_id"], rows["group_id"], strict=True))
     scored, unscored = scored_here(card, [of[i] for i in labels], list(labels.values()))
     by = judge(dict(card) | {"scored": scored}, settings)
-    refuse_unusable(rows, by)
     answers = predict_dataset(packaged.load(), dataset, list(card["splits"]))
     found = assess("test", rows, labels, answers, _readout(package), by, card["subgroups"])
     network = load_network(packaged.content)
@@ -114,7 +115,7 @@ def _build(
     write_json(folder / LEDGER, asdict(opening))
     write_json(folder / "failures.json", found.failures.facts(settings.unit, settings.aggregate))
     cases = [*found.failures.mistakes, *found.failures.correct]
-    write_gallery(folder / "gallery", cases, dataset, network, package["temperature"])
+    write_gallery(folder / "gallery", cases, dataset, None, network, package["temperature"])
     write_plots(folder / "plots", {name: found.reading}, name, name, {})
     write_card(folder, "validation", print_, made_from, model=name, warnings=metrics["dataset"]["warnings"])
     _report(folder, dataset, card)
@@ -162,11 +163,7 @@ def _unusable(packaged: Packaged, card: Card, dataset: Path) -> list[str]:
         )
         if theirs != ours
     ]
-    if card["white"] is not None and card["white"] != package["white"]:
-        problems.append(
-            f"images with more than 8 bits: {package['white'] or 'no value (it refuses them)'} is white for it, "
-            f"this data set was ingested with {card['white']}; ingest it with dataset.white as the model has it"
-        )
+    problems += other_white(package, card)
     if training["key_id"] != card["key_id"]:
         return [
             *problems,

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from medgraft.evaluation.arrays import Floats
+from medgraft.evaluation.report.formats import number
 from medgraft.evaluation.report.svg import INK, PALE, SOFT, Line, drawing, svg
 
 Curve = Sequence[Mapping[str, Any]]
@@ -31,13 +32,21 @@ def learning_curve(
         axes.fill_between(x, _values(own, "low"), _values(own, "high"), color=style.colour, alpha=0.18, linewidth=0)
         axes.plot(x, _values(own, "mean"), color=style.colour, linewidth=1.8, marker="o", markersize=3.5)
         for row in own:
-            at = [row["train_images"]] * len(row["seeds"])
-            axes.plot(at, row["seeds"], "o", markersize=4.5, markerfacecolor="none", markeredgecolor=INK, mew=0.6)
+            seeds = np.array(row["seeds"], dtype=np.float64)  # NaN where undefined
+            axes.plot(
+                np.full(len(seeds), row["train_images"]),
+                seeds,
+                "o",
+                markersize=4.5,
+                markerfacecolor="none",
+                markeredgecolor=INK,
+                mew=0.6,
+            )
         _logarithmic(axes, sorted({row["train_images"] for curve in curves.values() for row in curve}))
         axes.set_ylim(_span(curves))
         axes.set_xlabel("training images (logarithmic)")
         axes.set_ylabel(f"{metric} on test")
-        means = ", ".join(f"{row['mean']:.3f} with {row['train_images']} training images" for row in own)
+        means = ", ".join(f"{number(row['mean'])} with {row['train_images']} training images" for row in own)
         return svg(axes, identifier, f"Learning curve of {name}: {metric} on test {means}.")
 
 
@@ -129,7 +138,7 @@ def _shown_benefits(curves: Mapping[str, pl.DataFrame]) -> tuple[float, float]:
     benefits = np.concatenate([_nullable(points, "net_benefit") for points in curves.values()])
     treat_all = next(iter(curves.values()))["treat_all"].to_numpy()
     tallest = max(0.01, float(np.nanmax([*benefits, *treat_all])))
-    return float(np.clip(1.15 * np.nanmin(benefits), -tallest, -0.3 * tallest)), 1.15 * tallest
+    return float(np.clip(1.15 * np.nanmin([*benefits, 0.0]), -tallest, -0.3 * tallest)), 1.15 * tallest
 
 
 def _nullable(table: pl.DataFrame, column: str) -> Floats:
@@ -143,10 +152,16 @@ def _values(curve: Curve, key: str) -> Floats:
 
 def _span(curves: Mapping[str, Curve]) -> tuple[float, float]:
     rows = [row for curve in curves.values() for row in curve]
-    values = np.concatenate([_values(rows, key) for key in ("mean", "low", "high")] + [row["seeds"] for row in rows])
+    values = np.concatenate(
+        [_values(rows, key) for key in ("mean", "low", "high")]
+        + [np.array(row["seeds"], dtype=np.float64) for row in rows]
+    )
+    if np.isnan(values).all():  # test has one outcome only
+        return 0.0, 1.0
     low, high = np.nanmin(values), np.nanmax(values)
     margin = max(0.05 * (high - low), 0.005)
-    return max(0.0, float(low - margin)), min(1.0, float(high + margin))
+    least = 0.0 if low >= 0 else -1.0  # kappa may be negative
+    return max(least, float(low - margin)), min(1.0, float(high + margin))
 
 
 def _logarithmic(axes: Axes, counts: Sequence[float]) -> None:
@@ -154,9 +169,9 @@ def _logarithmic(axes: Axes, counts: Sequence[float]) -> None:
     axes.set_xscale("log")
     shown = [counts[-1]]
     apart = (counts[-1] / counts[0]) ** 0.15
-    for number in reversed(counts[:-1]):
-        if shown[0] / number >= apart:
-            shown.insert(0, number)
+    for count in reversed(counts[:-1]):
+        if shown[0] / count >= apart:
+            shown.insert(0, count)
     axes.xaxis.set_major_locator(FixedLocator(shown))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticklabels([f"{number:,.0f}" for number in shown])
