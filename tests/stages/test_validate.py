@@ -10,12 +10,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from tests.workspace import medgraft
 
-from medgraft.artifacts import read_card, read_json
+from medgraft.artifacts import read_card, read_json, write_json
 from medgraft.data.dataset import read_labels, read_rows, read_sealed
 from medgraft.data.phantom import write_phantoms
 from medgraft.errors import UserError
 from medgraft.registry.prediction import predict_dataset
 from medgraft.registry.runs import FINGERPRINT
+from medgraft.stages import ingest
 from medgraft.stages.validate import run
 from medgraft.store import Store
 
@@ -76,6 +77,26 @@ def test_it_is_an_artifact_a_report_and_a_run(elsewhere: Path, server: str) -> N
     runs = client.search_runs([experiment.experiment_id], f"tags.`{FINGERPRINT}` = '{card['fingerprint']}'")
     assert [run.data.tags["medgraft.validates"] for run in runs] == [f"phantoms/{version.version}"]
     assert "up to date" in medgraft(elsewhere, "validate", MODEL, "artifacts/dataset")
+
+
+def test_labelled_images_of_every_split_are_scored_and_shown(elsewhere: Path, tmp_path: Path) -> None:
+    """Of a set that was divided, as for a study of its own."""
+    write_phantoms(tmp_path / "phantoms", patients=110, size=48, seed=9)
+    artifacts = tmp_path / "artifacts"
+    shutil.copytree(elsewhere / "artifacts" / "plan", artifacts / "plan")
+    item = read_json(artifacts / "plan" / "dataset.json")
+    item["dataset"]["source"], item["split"]["only_test"] = str(tmp_path / "phantoms"), False
+    write_json(artifacts / "plan" / "dataset.json", item)
+    store = Store(str(tmp_path / "store"))
+    assert ingest.run(artifacts / "plan", artifacts / "dataset", artifacts / "sealed", store) == "built"
+    assert run(MODEL, artifacts / "dataset", artifacts / "validation", store) == "built"
+    metrics = read_json(artifacts / "validation" / "metrics.json")
+    assert metrics["units"] == {"test": len(read_rows(artifacts / "dataset"))}
+    failures = read_json(artifacts / "validation" / "failures.json")
+    judged = set(read_rows(artifacts / "dataset", ["test"])["image_id"])
+    assert not {case["image_id"] for case in failures["mistakes"]} <= judged
+    pictures = {path.stem for path in (artifacts / "validation" / "gallery").iterdir()}
+    assert {case["image_id"] for case in (*failures["mistakes"], *failures["correct"])} <= pictures
 
 
 def test_a_set_with_training_patients_is_refused(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
