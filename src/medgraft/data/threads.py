@@ -1,5 +1,6 @@
 """Threads that read and decode side by side; a large image has one thread of its own, whatever asks for it."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +11,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Given = ParamSpec("Given")
 
-WORKERS = 4
+WORKERS = min(4, os.cpu_count() or 1)  # more than cores only wait for each other: half of the work is Python
 BATCH = 8  # items that a thread takes at once: handing over each by itself takes as long as reading a small file
 WAITING = 2 * WORKERS  # batches that are begun before the first is asked for, and so the results that wait in memory
 _ALONE = ThreadPoolExecutor(1)  # one for all: a thread keeps the memory that it freed
