@@ -83,8 +83,10 @@ def resolve(rows: Sequence[Row]) -> Resolved:
             continue
         first = min(same, key=lambda row: (row.label is None, row.record.split is None))  # the first of the best known
         placed = next((row.record.split for row in same if row.record.split not in (None, "unlabelled")), None)
-        record = replace(first.record, split=placed or first.record.split)
-        kept.append(replace(first, record=record, label=label))
+        record, split = first.record, placed or first.record.split
+        kept.append(
+            replace(first, record=record if split == record.split else replace(record, split=split), label=label)
+        )
         duplicates += [(row.record.reference, first.record.reference) for row in same if row is not first]
     return Resolved(_regrouped(kept, joined), duplicates, conflicts, joined)
 
@@ -151,7 +153,7 @@ def _listed(lines: Sequence[str]) -> str:
 
 
 def _regrouped(rows: Sequence[Row], joined: dict[str, str]) -> list[Row]:
-    return [replace(row, group=_root(joined, row.group)) for row in rows]
+    return [replace(row, group=_root(joined, row.group)) if row.group in joined else row for row in rows]
 
 
 def _root(parent: dict[str, str], group: str) -> str:

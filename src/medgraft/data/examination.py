@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from sys import intern
 
 import numpy as np
 
@@ -188,7 +189,7 @@ def examine(loaded: Loaded) -> Examined:
     return Examined(
         digest.hexdigest()[:32],
         (height, width, depth),
-        loaded.mode,
+        intern(loaded.mode),
         loaded.changes,
         float(array.mean(dtype=np.float64)),
         int(array.max()) if array.dtype == np.uint16 else None,

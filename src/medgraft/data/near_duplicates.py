@@ -24,7 +24,7 @@ PROMISING = 0.96  # correlation of those; of copies it was never below 0.98 (doc
 LOOKS = 8  # of the promising that are compared pixel by pixel with one picture, the most alike first
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pictured:
     """What is known of a picture before it is opened: its perceptual hash (None: a volume), its height and width."""
 

@@ -36,6 +36,6 @@ def track_validation(
             client.log_artifact(run.info.run_id, str(folder / name))
         client.set_terminated(run.info.run_id)
     metric = metrics["metric"]
-    said = f"{NAMES[metric]} {interval(test['macro'][metric])}"
+    said = f"{NAMES[metric]} {interval(test['macro'][metric])} by {metrics['unit']['of']}"
     client.set_model_version_tag(version.name, version.version, f"{VALIDATED}.{dataset['name']}", said)
     return str(run.info.run_id)
