@@ -1,0 +1,283 @@
+"""Where a backbone can be cut, and cutting it: what lies above is gone, what lies below gives what it gave before.
+
+Units are the pieces that timm's own `group_matcher` names (a bottleneck, a dense layer, an inverted residual, a
+transformer block); a block is a stage of them. TruncatedTL (arXiv 2106.05152, section 3) searches blocks, then units.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from medgraft.catalog import nearest
+from medgraft.errors import UserError
+
+STEM = "stem"
+LAST = (99999,)  # timm's mark of what belongs to the group before: at the end a norm, in the middle a transition
+FIRST = (0,)  # timm's mark of what belongs to the group after: the reduction that a stage begins with
+Pooling = Literal["mean", "flatten"]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A place right above a unit.
+
+    `name`: path of the unit in the backbone, or "stem"; `block`: number of its stage, 0 for the stem; `ends_block`:
+    whether it is the last of its stage. `channels` at that place, `reduction`: how many times smaller than the image
+    the map is there; `parameters` and `macs` (one image) of all up to there.
+    """
+
+    name: str
+    block: int
+    ends_block: bool
+    channels: int
+    reduction: int
+    parameters: int
+    macs: int
+
+
+class Truncated(nn.Module):
+    """A backbone up to a cut, float32 [B, 3, H, W] → [B, features]: the mean over the map, or the map itself."""
+
+    def __init__(self, trunk: nn.Module, channels: int, pooling: Pooling) -> None:
+        super().__init__()
+        self.trunk, self.pooling = trunk, pooling
+        self.head_hidden_size = channels  # as timm calls it
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Pooled features at the cut."""
+        return pooled(self.trunk, self.activations(inputs), self.pooling)
+
+    def activations(self, inputs: Tensor) -> Tensor:
+        """The activations at the cut, in the backbone's own layout."""
+        found: Tensor = cast(Any, self.trunk).forward_features(inputs)
+        return found
+
+
+def pooled(trunk: nn.Module, activations: Tensor, pooling: Pooling) -> Tensor:
+    """Activations → [B, features]. Tokens are pooled as the backbone does it itself: its class token, or their mean."""
+    if pooling == "flatten":
+        return activations.flatten(1)
+    if activations.ndim == 3:
+        own = getattr(trunk, "pool", None)
+        return cast(Tensor, own(activations)) if callable(own) else activations.mean(dim=1)
+    return activations.mean(dim=(1, 2) if _channels_last(trunk) else (2, 3))
+
+
+def cuts(backbone: nn.Module, image_size: int) -> list[Cut]:
+    """All places where a backbone can be cut, lowest first; raises `UserError` where its layers are no chain.
+
+    The stem is none where a class token is read: it has not seen the image yet.
+    """
+    units = _units(backbone)
+    seen = _measured(backbone, units, image_size)
+    if [name for name, *_ in seen] != [STEM, *units]:
+        raise _uncuttable(backbone, "its layers do not run one after the other")
+    blocks = [0, *_blocks(backbone, units)]
+    sizes = _parameters(backbone, units)
+    ends = [here != above for here, above in zip(blocks, [*blocks[1:], None], strict=True)]
+    found = [
+        Cut(name, block, end, channels, image_size // side, size, macs)
+        for (name, channels, side, macs), block, end, size in zip(seen, blocks, ends, sizes, strict=True)
+    ]
+    return found[1:] if getattr(backbone, "global_pool", None) == "token" else found
+
+
+def find_cut(places: list[Cut], name: str) -> Cut:
+    """The cut of that name; raises `UserError` with the nearest spelling."""
+    for place in places:
+        if place.name == name:
+            return place
+    names = [place.name for place in places]
+    raise UserError(f"there is no cut '{name}'{nearest(name, names)}; there are {', '.join(names)}")
+
+
+def truncate(backbone: nn.Module, name: str, image_size: int, pooling: Pooling = "mean") -> Truncated:
+    """The backbone up to the cut, made of its own modules: `backbone` is used up. Raises `UserError` as `find_cut`."""
+    place = find_cut(cuts(backbone, image_size), name)
+    training = backbone.training
+    units = _units(backbone)
+    kept = units[: units.index(name) + 1] if name != STEM else []
+    _prune(backbone, _kept_parameters(backbone, units, kept))
+    channels = place.channels
+    if pooling == "flatten":
+        with torch.no_grad():
+            backbone.eval()
+            probe = torch.zeros(1, 3, image_size, image_size, device=next(backbone.parameters()).device)
+            channels = cast(Any, backbone).forward_features(probe)[0].numel()
+    return Truncated(backbone, channels, pooling).train(training)
+
+
+def _channels_last(trunk: nn.Module) -> bool:
+    return str(getattr(trunk, "output_fmt", "NCHW")) == "NHWC"
+
+
+def _patterns(backbone: nn.Module, coarse: bool) -> tuple[str, list[tuple[str, Any]]]:
+    """timm's regular expressions: of the stem, and of what follows it with its mark."""
+    matcher = getattr(backbone, "group_matcher", None)
+    found = matcher(coarse=coarse) if matcher else None
+    if not isinstance(found, dict):
+        raise _uncuttable(backbone, "timm does not say what its layers are")
+    rest: list[tuple[str, Any]] = []
+    for key, value in found.items():
+        if key != STEM:
+            rest += [(value, None)] if isinstance(value, str) else list(value)
+    return str(found.get(STEM, "$^")), rest
+
+
+def _places(backbone: nn.Module) -> Iterator[tuple[str, str, Any]]:
+    """(parameter, the piece it belongs to, timm's mark) in order; piece "stem", or "" for what follows the pieces."""
+    stem, rest = _patterns(backbone, coarse=False)
+    for name, _ in backbone.named_parameters():
+        if re.match(stem, name):
+            yield name, STEM, None
+            continue
+        matches = ((re.match(pattern, name), mark) for pattern, mark in rest)
+        match, mark = next(((m, mark) for m, mark in matches if m), (None, None))
+        yield name, match[0] if match else "", mark
+
+
+def _units(backbone: nn.Module) -> list[str]:
+    pieces = list(dict.fromkeys((piece, mark) for _, piece, mark in _places(backbone) if piece not in ("", STEM)))
+    while pieces and pieces[-1][1] == LAST:
+        pieces.pop()
+    units = [piece for piece, mark in pieces if mark != FIRST]
+    following = [*units[1:], None]
+    return [unit for unit, above in zip(units, following, strict=True) if not _normalises(backbone, above)]
+
+
+def _normalises(backbone: nn.Module, unit: str | None) -> bool:
+    """Whether a unit is nothing but the norm of the layer before it, which then is none by itself (VGG)."""
+    return unit is not None and isinstance(backbone.get_submodule(unit), nn.modules.batchnorm._BatchNorm)
+
+
+def _end(backbone: nn.Module, unit: str) -> str:
+    """What runs last of a unit: of a bare layer in a row, the activation or pooling that follows it."""
+    parent, _, own = unit.rpartition(".")
+    row = backbone.get_submodule(parent)
+    if list(backbone.get_submodule(unit).children()) or not isinstance(row, nn.Sequential):
+        return unit
+    names = list(row._modules)
+    last = own
+    for name in names[names.index(own) + 1 :]:
+        if any(True for _ in row.get_submodule(name).parameters()):
+            break
+        last = name
+    return f"{parent}.{last}"
+
+
+def _blocks(backbone: nn.Module, units: list[str]) -> list[int]:
+    """The stage of each unit, from 1: timm's coarse groups."""
+    _, rest = _patterns(backbone, coarse=True)
+    found = []
+    for unit in units:
+        match = next(m for pattern, _ in rest if (m := re.match(pattern, f"{unit}.")))
+        found.append(match.groups())
+    order = {block: number for number, block in enumerate(dict.fromkeys(found), start=1)}
+    return [order[block] for block in found]
+
+
+def _parameters(backbone: nn.Module, units: list[str]) -> list[int]:
+    """How many parameters lie at or below the stem, and each unit."""
+    counts = dict.fromkeys([STEM, *units], 0)
+    for parameter, unit in _owners(backbone, units):
+        if unit in counts:
+            counts[unit] += backbone.get_parameter(parameter).numel()
+    total, sums = 0, []
+    for count in counts.values():
+        total += count
+        sums.append(total)
+    return sums
+
+
+def _owners(backbone: nn.Module, units: list[str]) -> list[tuple[str, str]]:
+    """(parameter, its unit) of every one: what a stage begins with is of its first unit; "" is above them all."""
+    owners: list[tuple[str, str]] = []
+    coming = ""
+    for parameter, piece, _ in reversed(list(_places(backbone))):
+        if piece in units:
+            coming = piece
+        owners.append((parameter, piece if piece in (STEM, *units) else coming if piece else ""))
+    return owners[::-1]
+
+
+def _kept_parameters(backbone: nn.Module, units: list[str], kept: list[str]) -> set[str]:
+    return {parameter for parameter, unit in _owners(backbone, units) if unit == STEM or unit in kept}
+
+
+def _prune(module: nn.Module, kept: set[str], path: str = "") -> bool:
+    """Take out all that has no kept parameter, and what follows it; whether anything was taken out here or below."""
+    cut = False
+    for name, child in list(module.named_children()):
+        inside = f"{path}{name}."
+        mine = [p for p, _ in child.named_parameters()]
+        if not cut and (not mine or any(inside + p in kept for p in mine)):
+            cut = bool(mine) and _prune(child, kept, inside)
+            continue
+        cut = True
+        if isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+            del module._modules[name]
+        else:
+            setattr(module, name, nn.Identity())
+    return cut
+
+
+def _measured(backbone: nn.Module, units: list[str], image_size: int) -> list[tuple[str, int, int, int]]:
+    """(unit, channels, side of the map, MACs up to there), in the order in which they run."""
+    counter = FlopCounterMode(display=False)
+    seen: list[tuple[str, int, int, int]] = []
+
+    def note(name: str, tensors: Any) -> None:  # noqa: ANN401  (a tensor, or the list a dense layer takes)
+        maps = list(tensors) if isinstance(tensors, list | tuple) else [tensors]
+        if not all(isinstance(m, Tensor) and m.ndim in (3, 4) for m in maps):
+            raise _uncuttable(backbone, "it has several maps side by side")
+        shapes = [_channels_and_side(backbone, m) for m in maps]
+        seen.append((name, sum(c for c, _ in shapes), shapes[0][1], int(counter.get_total_flops()) // 2))
+
+    def before(_: nn.Module, inputs: Any) -> None:  # noqa: ANN401
+        if not seen:
+            note(STEM, inputs[0])
+
+    def after(name: str) -> Any:  # noqa: ANN401
+        def hook(_: nn.Module, inputs: Any, output: Any) -> None:  # noqa: ANN401
+            dense = isinstance(inputs[0], list)
+            note(name, [*inputs[0], output] if dense else output)
+
+        return hook
+
+    handles = [backbone.get_submodule(units[0]).register_forward_pre_hook(before)]
+    handles += [backbone.get_submodule(_end(backbone, unit)).register_forward_hook(after(unit)) for unit in units]
+    training = backbone.training
+    backbone.eval()
+    try:
+        # Fused attention has no formula in the counter and would count as nothing.
+        with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+            device = next(backbone.parameters()).device
+            cast(Any, backbone).forward_features(torch.zeros(1, 3, image_size, image_size, device=device))
+    finally:
+        backbone.train(training)
+        for handle in handles:
+            handle.remove()
+    return seen
+
+
+def _channels_and_side(backbone: nn.Module, activations: Tensor) -> tuple[int, int]:
+    """Of a map, or of tokens: those of the image are a square."""
+    if activations.ndim == 3:
+        return activations.shape[2], isqrt(activations.shape[1] - int(getattr(backbone, "num_prefix_tokens", 0)))
+    if _channels_last(backbone):
+        return activations.shape[3], activations.shape[1]
+    return activations.shape[1], activations.shape[2]
+
+
+def _uncuttable(backbone: nn.Module, why: str) -> UserError:
+    return UserError(
+        f"{type(backbone).__name__} cannot be cut: {why}; take another architecture for this strategy, or fine-tune "
+        "it whole"
+    )
