@@ -9,6 +9,7 @@ import polars as pl
 
 from medgraft.data.dataset import label_column
 from medgraft.evaluation.arrays import Floats
+from medgraft.evaluation.cautions import temperature_cautions
 from medgraft.evaluation.choosing import Contender, seed_values, validation_facts
 from medgraft.evaluation.figures import bound_by
 from medgraft.evaluation.parts import Part, part_warnings
@@ -91,7 +92,7 @@ def _candidate(
         "initializations": list(card["initializations"]),
         **asdict(contender.size),
         "temperature": reading.readout.temperature,
-        "warnings": card["warnings"],
+        "warnings": [*card["warnings"], *temperature_cautions(reading.readout.temperature)],
         "validation": validation_facts(score),
         "test": figures(reading) | {"seeds": {"values": _known(values), "sd": _sd(values)}},
         "difference": None if compared is None else {"reference": reference.name} | compared,

@@ -65,7 +65,10 @@ def find_version(client: MlflowClient, named: str) -> ModelVersion:
         return client.get_model_version(found["name"], found["version"])
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise UserError(f"the MLflow server has no model '{named}'; look its name and aliases up there") from error
+            raise UserError(
+                f"the MLflow server has no model '{named}'; look its name and aliases up there (a version has the "
+                "alias challenger once it is registered, champion once it is promoted)"
+            ) from error
         raise
 
 

@@ -142,7 +142,7 @@ def describe(estimated: Sequence[Estimate], rows: int | None, resolved: Resolved
         candidate = resolved.candidates[estimate.name]
         lines.append(
             f"candidate {estimate.name}: {candidate.strategy} from {', '.join(candidate.sources)}, "
-            f"{estimate.runs} runs, about {_duration(estimate.seconds)}"
+            f"{estimate.runs} run{'s' * (estimate.runs != 1)}, about {_duration(estimate.seconds)}"
         )
         if estimate.chunk_seconds > LONG_CHUNK:
             lines.append(

@@ -207,6 +207,6 @@ def describe(holdings: list[Holding]) -> list[str]:
     return [
         *lines,
         ELSEWHERE,
-        "nothing was deleted. Take the patient out of the source, delete what is listed, run the pipeline again, and "
-        "archive the model versions",
+        "nothing was deleted. Ask again with the other group keys where a thing cannot be checked. Then take the "
+        "patient out of the source, delete what holds the patient, run the pipeline again, and archive the model versions",
     ]

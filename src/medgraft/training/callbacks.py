@@ -65,6 +65,6 @@ class Progress(pl.Callback):
         last = module.history[-1]
         self.say(
             f"{self.title} · step {trainer.global_step}/{module.recipe.steps} · loss {last['train_loss']:.3f} · "
-            f"validation {last['validation_loss']:.3f} · {self._images / spent:.0f} images/s, "
+            f"validation loss {last['validation_loss']:.3f} · {self._images / spent:.0f} images/s, "
             f"{self._waited / spent:.0%} of it waiting for data"
         )
