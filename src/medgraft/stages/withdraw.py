@@ -208,5 +208,6 @@ def describe(holdings: list[Holding]) -> list[str]:
         *lines,
         ELSEWHERE,
         "nothing was deleted. Ask again with the other group keys where a thing cannot be checked. Then take the "
-        "patient out of the source, delete what holds the patient, run the pipeline again, and archive the model versions",
+        "patient out of the source, delete what holds the patient, run the pipeline again, and archive the model "
+        "versions",
     ]
