@@ -213,3 +213,10 @@ def test_recalibration_without_finite_answer() -> None:
     certain = calibration.recalibration(np.array([0, 1, 1, 0]), np.array([0.0, 1.0, 0.0, 1.0]))
     assert certain.slope == pytest.approx(0, abs=1e-9)
     assert certain.intercept == pytest.approx(0, abs=1e-9)
+
+
+def test_a_temperature_at_the_edge_is_no_calibration() -> None:
+    assert calibration.temperature_cautions(1.0) == calibration.temperature_cautions(0.0501) == []
+    for edge in (0.05, 20.0):
+        (caution,) = calibration.temperature_cautions(edge)
+        assert f"edge of its range ({edge:g}): the probabilities are not calibrated" in caution

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from medgraft.evaluation.cautions import NO_SUBGROUPS, below, subgroup_cautions, temperature_cautions
+from medgraft.evaluation.cautions import NO_SUBGROUPS, below, subgroup_cautions
 
 Result = dict[str, Any]
 
@@ -54,10 +54,3 @@ def test_without_columns_it_says_that_nothing_is_known() -> None:
 )
 def test_below_is_a_whole_interval_below(of_stratum: Result, of_all: Result, worse: bool) -> None:
     assert below(of_stratum, of_all) is worse
-
-
-def test_a_temperature_at_the_edge_is_no_calibration() -> None:
-    assert temperature_cautions(1.0) == temperature_cautions(0.0501) == []
-    for edge in (0.05, 20.0):
-        (caution,) = temperature_cautions(edge)
-        assert f"edge of its range ({edge:g}): the probabilities are not calibrated" in caution

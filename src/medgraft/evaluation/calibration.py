@@ -94,6 +94,16 @@ def fit_temperature(logits: Floats, y: Ints) -> float:
     return float(np.exp(brentq(slope, coldest, hottest, xtol=1e-12)))
 
 
+def temperature_cautions(temperature: float) -> list[str]:
+    """A sentence where the temperature that was fitted on validation is an end of its range."""
+    if temperature not in TEMPERATURES:
+        return []
+    return [
+        f"The temperature is at the edge of its range ({temperature:g}): the probabilities are not calibrated, and a "
+        "model that is this sure or this unsure of everything has hardly learned."
+    ]
+
+
 def fit_label_temperature(logits: Floats, truths: Floats) -> float:
     """The same for findings that do not exclude each other: one temperature, over all known (row, class) pairs.
 

@@ -1,9 +1,7 @@
-"""What a reader must be told, in sentences: where the model does worse, where nobody can tell, what is uncalibrated."""
+"""What a reader must be told of the subgroups, in sentences: where the model does worse, and where nobody can tell."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from medgraft.evaluation.calibration import TEMPERATURES
 
 Facts = Mapping[str, Any]
 
@@ -37,16 +35,6 @@ def subgroup_cautions(subgroups: Sequence[Facts], per_class: Facts) -> list[str]
         f"{column} {', '.join(values)}: too few patients, so nothing is known of the model there."
         for column, values in withheld.items()
         if values
-    ]
-
-
-def temperature_cautions(temperature: float) -> list[str]:
-    """A sentence where the temperature that was fitted on validation is an end of its range."""
-    if temperature not in TEMPERATURES:
-        return []
-    return [
-        f"The temperature is at the edge of its range ({temperature:g}): the probabilities are not calibrated, and a "
-        "model that is this sure or this unsure of everything has hardly learned."
     ]
 
 

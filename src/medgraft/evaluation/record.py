@@ -9,7 +9,7 @@ import polars as pl
 
 from medgraft.data.dataset import label_column
 from medgraft.evaluation.arrays import Floats
-from medgraft.evaluation.cautions import temperature_cautions
+from medgraft.evaluation.calibration import temperature_cautions
 from medgraft.evaluation.choosing import Contender, seed_values, validation_facts
 from medgraft.evaluation.figures import bound_by
 from medgraft.evaluation.parts import Part, part_warnings
