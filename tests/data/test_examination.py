@@ -9,7 +9,7 @@ from tests.data.sources import encoded, noise
 from medgraft.data.arrays import ImageArray, VolumeArray
 from medgraft.data.content import BadImageError, Content
 from medgraft.data.duplicates import resolve
-from medgraft.data.examination import content_digests, examine_all, stored_bytes
+from medgraft.data.examination import Examined, content_digests, examine_all, stored_bytes
 from medgraft.data.images import ImageFile, decode, read_file
 from medgraft.data.mids import MidsImage
 from medgraft.data.readers import Record
@@ -147,3 +147,16 @@ def test_a_copy_is_stored_by_what_was_done_to_it(tmp_path: Path, unlabelled: int
         assert row.record.content is order[1 - unlabelled]
         raw, _ = stored_bytes(row.record.content, found.images[row.image_id], None, 100)
         assert (decode(raw)[:, :, 0] == pixels).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "phash", "large"),
+    [
+        ((4000, 4000, 3), 1, False),
+        ((4001, 4000, 1), 1, True),
+        ((250, 250, 256), None, False),
+        ((300, 300, 200), None, True),
+    ],
+)
+def test_large_is_told_by_pixels_or_voxels(shape: tuple[int, int, int], phash: int | None, large: bool) -> None:
+    assert Examined("0" * 32, shape, "", (), 0.0, None, phash).large == large

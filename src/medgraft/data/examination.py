@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from math import prod
 from sys import intern
 
 import numpy as np
@@ -19,7 +20,7 @@ from medgraft.data.volumes import encode_nifti
 from medgraft.params import Dataset
 
 Quarantined = tuple[str, str]
-LARGE = 16_000_000  # pixels; larger images are decoded one at a time
+LARGE = 16_000_000  # pixels or voxels; what is larger is decoded one at a time
 VOLUME = "nii.gz"
 BLANK = "no contrast: every pixel has the same value"
 
@@ -47,8 +48,8 @@ class Examined:
 
     @property
     def large(self) -> bool:
-        """Whether it is decoded in the one thread for large images."""
-        return self.dimensions == 2 and self.shape[0] * self.shape[1] > LARGE
+        """Whether it is decoded in the one thread for what is large: by its pixels, or voxels."""
+        return prod(self.shape[: self.dimensions]) > LARGE
 
     @property
     def channels(self) -> int:

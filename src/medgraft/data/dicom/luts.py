@@ -80,7 +80,7 @@ def _descriptor(value: Any, signed: bool) -> tuple[int, int, int]:  # noqa: ANN4
     return entries or 0x10000, first, bits
 
 
-def _entries(value: Any, descriptor: tuple[int, int, int], little: bool) -> NDArray[np.int64]:  # noqa: ANN401  (any)
+def _entries(value: Any, descriptor: tuple[int, int, int], little: bool) -> NDArray[np.int64]:  # noqa: ANN401  (of pydicom)
     entries, _, bits = descriptor
     if isinstance(value, bytes) and bits == 8 and len(value) in (entries, entries + 1):
         return np.frombuffer(value, np.uint8)[:entries].astype(np.int64)
@@ -90,7 +90,7 @@ def _entries(value: Any, descriptor: tuple[int, int, int], little: bool) -> NDAr
     return words
 
 
-def _words(value: Any, bits: int, little: bool) -> NDArray[np.int64]:  # noqa: ANN401  (any)
+def _words(value: Any, bits: int, little: bool) -> NDArray[np.int64]:  # noqa: ANN401  (of pydicom)
     if isinstance(value, bytes):
         kind = np.dtype(np.uint8 if bits == 8 else np.uint16).newbyteorder("<" if little else ">")
         return np.frombuffer(value[: len(value) // kind.itemsize * kind.itemsize], kind).astype(np.int64)
