@@ -116,6 +116,19 @@ def evaluate(artifacts: Artifacts = ARTIFACTS, store: StoreUri = DEFAULT_STORE) 
 
 
 @app.command()
+def cuts(
+    architecture: Annotated[str, typer.Argument(help="A timm architecture, or a `monai_…` one.")],
+    image_size: Annotated[int, typer.Option(help="Side of the input in pixels or voxels.")] = 224,
+    volumes: Annotated[str | None, typer.Option(help="acs, inflated or native: as in the initialization.")] = None,
+) -> None:
+    """List where a backbone can be cut: what `cut` of a strategy may be, and what is left there."""
+    from medgraft.stages import cuts as listing
+
+    for line in listing.run(architecture, image_size, volumes):
+        typer.echo(line)
+
+
+@app.command()
 def register(artifacts: Artifacts = ARTIFACTS, store: StoreUri = DEFAULT_STORE) -> None:
     """Pack the winner, check the package against its own predictions, register it with MLflow as `challenger`.
 

@@ -9,13 +9,14 @@ import numpy as np
 import polars as pl
 from PIL import Image
 from tests.evaluation.report.sources import sources
+from tests.nets import net, net_spec
 
 from medgraft.artifacts import fingerprint, write_card, write_json
 from medgraft.data.card import label_facts
 from medgraft.data.dataset import Item, write_aliases, write_sealed, write_shards
 from medgraft.data.labels import Label, truths
-from medgraft.networks.backbones import create_backbone
-from medgraft.networks.network import Network, NetworkSpec, save_network
+from medgraft.networks.export import MODEL, export
+from medgraft.networks.network import save_network
 from medgraft.params import Dataset, Evaluation, Split, Study, Task
 from medgraft.seeds import derive
 from medgraft.stages.agreement import asked, trained_by
@@ -133,8 +134,9 @@ def _write_dataset(dataset: Path, sealed: Path, items: Sequence[Item], settings:
 def _write_candidate(
     folder: Path, items: Sequence[Item], task: Task, names: Sequence[str], skill: float, study: Study, dataset: str
 ) -> None:
-    spec = NetworkSpec("test_efficientnet", 16, (0.5,) * 3, (0.25,) * 3, tuple(names), "linear", task)
-    save_network(Network(spec, create_backbone(spec.architecture, spec.image_size), seed=0), folder)
+    network = net(net_spec("test_efficientnet", 16, names, task))
+    save_network(network, folder)
+    export(network, None, folder / MODEL)
     judged = [item for item in items if item.split != "train"]
     table = np.nan_to_num(truths([item.label for item in judged], len(names)))
     frames = []
@@ -163,9 +165,12 @@ def _write_candidate(
         strategy="full",
         initializations={"scratch": "0" * 32},
         origins={
-            "scratch": {"method": "random", "architecture": spec.architecture, "source": "drawn", "licence": "none"}
+            "scratch": {"method": "random", "architecture": "test_efficientnet", "source": "drawn", "licence": "none"}
         },
         settings={"strategy": "full"},
+        chosen={"strategy": "full"},
+        looks=1,
+        evaluation=None,
         study=trained_by(study),
         fits=[{"fraction": fraction, "seed": seed} | fit for fraction, seed in FITS],
         warnings=[],

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.nets import net, net_spec
 from torch import Tensor, nn
 
 from medgraft.artifacts import write_card
@@ -14,9 +15,9 @@ from medgraft.data.dataset import Item, write_shards
 from medgraft.data.images import Pixels
 from medgraft.evaluation.failures import Case
 from medgraft.evaluation.gallery import overlay, thumbnail, write_gallery
-from medgraft.evaluation.saliency import occlusion_map
+from medgraft.evaluation.saliency import as_seen, occlusion_map
 from medgraft.networks.backbones import create_backbone
-from medgraft.networks.network import Network, NetworkSpec
+from medgraft.networks.network import Network
 from medgraft.params import Task
 
 SIZE = 32
@@ -33,10 +34,7 @@ class Corner(nn.Module):
 
 
 def network(task: Task, backbone: nn.Module, classes: int = 2, size: int = SIZE) -> Network:
-    names = tuple(f"c{c}" for c in range(classes))
-    return Network(
-        NetworkSpec("made_up", size, (0.5,) * 3, (0.25,) * 3, names, "linear", task), backbone, seed=0
-    ).eval()
+    return net(net_spec("made_up", size, [f"c{c}" for c in range(classes)], task), backbone)
 
 
 def looking_at_the_corner(task: Task) -> Network:
@@ -53,20 +51,24 @@ def image(height: int = 40, width: int = 60, seed: int = 0) -> Pixels:
     return noise.astype(np.uint8)
 
 
+def seen(built: Network) -> Tensor:
+    return as_seen(built, torch.from_numpy(image())[None])
+
+
 @pytest.mark.parametrize("task", ["binary", "multilabel"])
 def test_the_map_shows_where_a_network_looks(task: Task) -> None:
     built = looking_at_the_corner(task)
-    falls = occlusion_map(built, 1.0, image(), 1, present=True)
+    falls = occlusion_map(built, 1.0, seen(built), 1, present=True)
     corner = np.zeros((SIZE, SIZE), dtype=bool)
     corner[: SIZE // 2, : SIZE // 2] = True
     assert (falls[corner] > 0).all()
     # Half a window reaches over the border at most.
     assert np.abs(falls[SIZE // 2 + 2 :, :]).max() < 1e-9
     assert falls[corner].mean() > 10 * np.abs(falls[~corner]).mean()
-    against = occlusion_map(built, 1.0, image(), 1, present=False)
+    against = occlusion_map(built, 1.0, seen(built), 1, present=False)
     np.testing.assert_allclose(against, -falls, atol=1e-12)
     # Temperature flattens probabilities, and with them what a place carries.
-    assert occlusion_map(built, 10.0, image(), 1, present=True).max() < falls.max()
+    assert occlusion_map(built, 10.0, seen(built), 1, present=True).max() < falls.max()
 
 
 @pytest.mark.parametrize("architecture", ["mobilenetv3_small_100", "vit_tiny_patch16_224"])
@@ -74,11 +76,11 @@ def test_it_equals_hiding_by_hand(architecture: str) -> None:
     built = network("multiclass", create_backbone(architecture, SIZE, seed=1), classes=3)
     with torch.no_grad():
         built.head.get_parameter("0.weight").mul_(50)
-    shown, window, stride = image(), SIZE // 8, SIZE // 16
-    falls = occlusion_map(built, 1.5, shown, 2, present=True)
+    window, stride = SIZE // 8, SIZE // 16
+    falls = occlusion_map(built, 1.5, seen(built), 2, present=True)
     with torch.no_grad():
-        inputs = built.preprocess(torch.from_numpy(shown.copy())[None])
-        gray = (float(shown.mean()) / 255 - 0.5) / 0.25
+        (inputs,) = built.preprocess(torch.from_numpy(image())[None])
+        gray = (float(seen(built).mean()) / 255 - 0.5) / 0.25
 
         starts = range(0, SIZE - window + 1, stride)
         places = [(slice(top, top + window), slice(left, left + window)) for top in starts for left in starts]

@@ -3,12 +3,15 @@
 from typing import Any, cast
 
 import pytest
+import timm
 import torch
 from torch import Tensor, nn
 
 from medgraft.errors import UserError
 from medgraft.networks.backbones import create_backbone
 from medgraft.networks.cuts import STEM, Truncated, cuts, find_cut, truncate
+from medgraft.networks.native import create_native
+from medgraft.networks.volumetric import How, to_volumes
 
 FAMILIES = {
     "resnet18": 64,
@@ -102,6 +105,31 @@ def test_the_map_can_be_flattened() -> None:
         assert cut(torch.zeros(1, 3, 64, 64)).shape == (1, cut.head_hidden_size)
     assert cut.head_hidden_size == 256 * 4 * 4
     assert cut.training
+
+
+@pytest.mark.parametrize("kind", ["acs", "inflated", "monai_resnet10", "monai_densenet121"])
+def test_volumes_are_cut_as_images_are(kind: str) -> None:
+    def backbone() -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(3)
+            if kind in ("acs", "inflated"):
+                return to_volumes(timm.create_model("mobilenetv3_small_100", num_classes=0), cast(How, kind)).eval()
+            return create_native(kind).eval()
+
+    size = 16
+    inputs = torch.randn(2, 3, size, size, size, generator=torch.Generator().manual_seed(1))
+    places = cuts(backbone(), size)
+    seen = _activations(backbone(), [place.name for place in places], inputs)
+    for place in [places[0], places[len(places) // 2], places[-1]]:
+        cut = truncate(backbone(), place.name, size)
+        with torch.no_grad():
+            found, features = cut.activations(inputs), cut(inputs)
+        assert torch.equal(found, seen[place.name]), place.name
+        assert torch.equal(features, found.mean((2, 3, 4)))
+        assert (features.shape[1], sum(p.numel() for p in cut.parameters())) == (place.channels, place.parameters)
+        assert (size // found.shape[2]) == place.reduction
+    flat = truncate(backbone(), places[1].name, size, "flatten")
+    assert flat.head_hidden_size == seen[places[1].name][0].numel()
 
 
 def test_gradients_reach_the_first_layer() -> None:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from google.protobuf.message import Message
 from numpy.typing import NDArray
+from tests.nets import net, net_spec
 
-from medgraft.networks.backbones import create_backbone
 from medgraft.networks.export import Calibrated, export
-from medgraft.networks.network import Network, NetworkSpec, load_network, save_network
+from medgraft.networks.network import load_network, save_network
 from medgraft.params import Task
 
 TEMPERATURE = 1.7
@@ -32,8 +32,7 @@ export(load_network(Path(sys.argv[1])), float(sys.argv[2]), Path(sys.argv[3]))
 
 def exported(folder: Path, task: Task, classes: tuple[str, ...], scale: float = 100) -> Path:
     """A network's folder, and its exports beside it."""
-    spec = NetworkSpec("mobilenetv3_small_100", 64, (0.5,) * 3, (0.25,) * 3, classes, "linear", task)
-    network = Network(spec, create_backbone(spec.architecture, spec.image_size, 3), seed=4).eval()
+    network = net(net_spec("mobilenetv3_small_100", 64, classes, task), seed=3, head_seed=4)
     with torch.no_grad():
         network.head.get_parameter("0.weight").mul_(scale)  # a fresh head says the same to everything
     network.take_back(torch.linspace(-1, 1, len(classes)))

@@ -102,11 +102,11 @@ def test_the_exported_graph_gives_the_same_however_far_out(classes: int, tmp_pat
 
 
 def test_a_linear_head_is_drawn_as_ever() -> None:
-    head = make_head("multiclass", "normalised_linear", 6, 3, seed=4)
+    head = make_head("multiclass", "standardised_linear", [6], 3, seed=4)
     torch.manual_seed(4)
     before = nn.Linear(6, 3)
     nn.init.trunc_normal_(before.weight, std=0.01)
-    assert list(head.state_dict()) == ["0.running_mean", "0.running_var", "0.num_batches_tracked", "1.weight", "1.bias"]
+    assert list(head.state_dict()) == ["0.mean", "0.scale", "1.weight", "1.bias"]
     assert torch.equal(head.get_parameter("1.weight"), before.weight)
     assert torch.equal(head.get_parameter("1.bias"), torch.zeros(3))
 
@@ -115,8 +115,8 @@ def test_every_head_starts_at_equal_probabilities() -> None:
     nothing = torch.zeros(1, 6)
     exclusive: tuple[Task, ...] = ("binary", "multiclass", "ordinal")
     for task in exclusive:
-        assert torch.allclose(make_head(task, "linear", 6, 4, 0)(nothing).softmax(1), torch.tensor(0.25))
-    assert torch.equal(make_head("multilabel", "linear", 6, 4, 0)(nothing).sigmoid(), torch.full((1, 4), 0.5))
+        assert torch.allclose(make_head(task, "linear", [6], 4, 0)(nothing).softmax(1), torch.tensor(0.25))
+    assert torch.equal(make_head("multilabel", "linear", [6], 4, 0)(nothing).sigmoid(), torch.full((1, 4), 0.5))
 
 
 def test_a_linear_head_takes_back_from_its_bias() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.nets import HALF, net_spec
 
 from medgraft.errors import UserError
 from medgraft.networks.backbones import check_architecture, create_backbone, load_backbone
@@ -14,16 +15,14 @@ from medgraft.networks.network import NetworkSpec, load_network, new_network, sa
 from medgraft.networks.preprocess import Preprocess
 from medgraft.params import Task
 
-HALF = (0.5, 0.5, 0.5)
-
 
 def spec(architecture: str, size: int, classes: int = 2, task: Task = "binary") -> NetworkSpec:
-    return NetworkSpec(architecture, size, HALF, HALF, tuple(map(str, range(classes))), "linear", task)
+    return net_spec(architecture, size, [str(c) for c in range(classes)], task)
 
 
 def test_golden_size_of_resnet50() -> None:
     # shared methods: 23.508 M parameters, 4.087 G MACs at 224 px for the backbone; plus 2048 x 2 + 2 of the head
-    network = new_network(spec("resnet50", 224), dict(create_backbone("resnet50", 224).state_dict()), seed=0)
+    network = new_network(spec("resnet50", 224), [dict(create_backbone("resnet50", 224).state_dict())], seed=0)
     assert parameter_count(network) == 23_508_032 + 2048 * 2 + 2
     assert round((mac_count(network) - 2048 * 2) / 1e9, 3) == 4.087
 
@@ -34,7 +33,7 @@ def test_golden_size_of_resnet50() -> None:
 )
 def test_round_trip_is_bit_exact(architecture: str, task: Task, tmp_path: Path) -> None:
     weights = dict(create_backbone(architecture, 64, 1).state_dict())
-    network = new_network(spec(architecture, 64, 4, task), weights, 3).eval()
+    network = new_network(spec(architecture, 64, 4, task), [weights], 3).eval()
     network.start_at(torch.tensor([0.3, -1.0, 2.0, 0.1]))
     network.take_back(torch.tensor([0.5, 0.0, -0.2, 1.0]))
     save_network(network, tmp_path)
@@ -44,12 +43,12 @@ def test_round_trip_is_bit_exact(architecture: str, task: Task, tmp_path: Path) 
 
 def test_an_ordinal_head_has_one_score_and_its_thresholds() -> None:
     network = new_network(
-        spec("resnet18", 32, 5, "ordinal"), dict(create_backbone("resnet18", 32).state_dict()), seed=0
+        spec("resnet18", 32, 5, "ordinal"), [dict(create_backbone("resnet18", 32).state_dict())], seed=0
     )
     assert sum(p.numel() for p in network.head.parameters()) == 512 + 4
-    assert mac_count(network) - mac_count(new_network(spec("resnet18", 32, 5), network.backbone.state_dict(), 0)) == (
-        512 - 5 * 512
-    )
+    assert mac_count(network) - mac_count(
+        new_network(spec("resnet18", 32, 5), [network.backbones[0].state_dict()], 0)
+    ) == (512 - 5 * 512)
 
 
 def test_random_weights_depend_on_the_seed_alone() -> None:
@@ -90,6 +89,6 @@ def test_attention_counts_in_macs() -> None:
     patches = 196 * width * 16 * 16 * 3
     block = tokens * width * 12 * width + 2 * tokens * tokens * width
     network = new_network(
-        spec("vit_tiny_patch16_224", 224), dict(create_backbone("vit_tiny_patch16_224", 224).state_dict()), seed=0
+        spec("vit_tiny_patch16_224", 224), [dict(create_backbone("vit_tiny_patch16_224", 224).state_dict())], seed=0
     )
     assert mac_count(network) == patches + depth * block + width * 2

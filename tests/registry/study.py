@@ -12,6 +12,7 @@ import polars as pl
 import torch
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
+from tests.nets import net, net_spec
 from tests.registry import facts
 
 from medgraft.artifacts import fingerprint, read_json, write_card, write_json
@@ -19,9 +20,8 @@ from medgraft.data.dataset import Item, read_images, read_rows, write_aliases, w
 from medgraft.data.images import decode
 from medgraft.evaluation.metrics import auroc
 from medgraft.evaluation.uncertainty import cluster_weights, interval
-from medgraft.networks.backbones import create_backbone
 from medgraft.networks.cost import mac_count, parameter_count
-from medgraft.networks.network import Network, NetworkSpec, save_network
+from medgraft.networks.network import Network, load_network, save_network
 
 CLASSES = ("clear", "nodule, solid/part-solid")
 TEMPERATURE = 1.7
@@ -151,12 +151,11 @@ def _write_dataset(folder: Path, first_patient: int, key_id: str) -> None:
 
 
 def _write_candidate(folder: Path, dataset: Path, noise: float) -> None:
-    spec = NetworkSpec("mobilenetv3_small_100", 64, (0.5,) * 3, (0.25,) * 3, CLASSES, "linear", "binary")
-    network = Network(spec, create_backbone(spec.architecture, spec.image_size), seed=0).eval()
+    network = net(net_spec("mobilenetv3_small_100", 64, CLASSES))
     labels = read_json(dataset.parent / "labels.json")
     train = dict(read_images(dataset, ["train"]))
     with torch.inference_mode():
-        features = network.backbone(_inputs(network, train)).numpy()
+        features = network.features(_inputs(network, train)).numpy()
     scale = features.std(axis=0) + 1e-6
     fitted = LogisticRegression(C=0.01).fit(features / scale, [labels[i] for i in train])
     weight = torch.from_numpy(fitted.coef_[0] / scale).float()
@@ -171,7 +170,9 @@ def _write_candidate(folder: Path, dataset: Path, noise: float) -> None:
     history = {"fraction": 1.0, "seed": 0, "step": [50, 100], "train_loss": [0.6, 0.4], "validation_loss": [0.65, 0.5]}
     pl.DataFrame(history).write_parquet(folder / "history.parquet")
     fit = {"fraction": 1.0, "seed": 0, "train_images": 24, "train_groups": 12, "steps": 100, "best_step": 100}
-    origin = {"method": "random", "architecture": spec.architecture, "source": "drawn", "licence": "none needed"}
+    origin = {"method": "random", "source": "drawn", "licence": "none needed"}
+    origin |= {"architecture": network.spec.backbones[0].architecture}
+    settings = {"strategy": "linear_probe", "initialization": "imagenet", "learning_rate": 0.01}
     made_from = {"dataset": read_json(dataset / "card.json")["fingerprint"]}
     write_card(
         folder,
@@ -182,7 +183,10 @@ def _write_candidate(folder: Path, dataset: Path, noise: float) -> None:
         strategy="linear_probe",
         initializations={"imagenet": "0" * 32},
         origins={"imagenet": origin},
-        settings={"strategy": "linear_probe", "initialization": "imagenet", "learning_rate": 0.01},
+        settings=settings,
+        chosen=settings,
+        looks=1,
+        evaluation=None,
         fits=[fit | {"validation_loss": 0.5}],
         warnings=[],
     )
@@ -197,7 +201,7 @@ def _predicted(network: Network, dataset: Path, split: str) -> pl.DataFrame:
 
 
 def _inputs(network: Network, images: Mapping[str, bytes]) -> torch.Tensor:
-    return torch.cat([network.preprocess(torch.from_numpy(decode(raw).copy())[None]) for raw in images.values()])
+    return torch.cat([network.preprocess(torch.from_numpy(decode(raw).copy())[None])[0] for raw in images.values()])
 
 
 def _write_evaluation(study: Study, winner: str) -> None:
@@ -255,8 +259,7 @@ def _predictions(study: Study, name: str) -> pl.DataFrame:
 
 def _figures(study: Study, name: str, predictions: pl.DataFrame) -> Mapping[str, Any]:
     area = {split: _auroc(predictions.filter(candidate=name, split=split)) for split in ("validation", "test")}
-    network = read_json(study.candidates / name / "network.json")
-    built = Network(NetworkSpec(**network), create_backbone(network["architecture"], network["image_size"]), 0)
+    built = load_network(study.candidates / name)
     test = area["test"]
     loss = {"nll": 0.4, "brier": 0.2, "ece": 0.1}
     return {

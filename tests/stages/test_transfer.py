@@ -143,8 +143,8 @@ def planned(folder: Path, task: Task, labels: list[Label | None], classes: list[
     write_json(folder / "plan" / "candidates" / "probe.json", {"settings": candidate, "study": study.model_dump()})
     write_card(folder / "plan", "plan", "0" * 32, {})
     by_split = {"train": labels, "validation": labels[:40], "test": labels[:40]}
-    facts = {"asked": asked(settings, Split()), "dimensions": dimensions}
-    write_dataset(folder / "dataset", task, classes, by_split, scored=classes[:2], **facts)
+    told = asked(settings, Split())
+    write_dataset(folder / "dataset", task, classes, by_split, scored=classes[:2], asked=told, dimensions=dimensions)
     origin = Origin("random", "mobilenetv3_small_100", 32, (0.5,) * 3, (0.5,) * 3, "none needed", "drawn")
     weights = dict(create_backbone(origin.architecture, origin.image_size, 1).state_dict())
     (folder / "initializations" / "scratch").mkdir(parents=True)

@@ -1,14 +1,16 @@
 """Small dataset artifacts of any task, written as `ingest` writes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medgraft.artifacts import fingerprint, write_card
 from medgraft.data.dataset import Item, write_aliases, write_shards
 from medgraft.data.images import encode_png
 from medgraft.data.labels import Label, known
+from medgraft.data.volumes import encode_nifti
 from medgraft.params import Task
 
 SIDE = 24
@@ -21,11 +23,13 @@ def write_dataset(
     labels: Mapping[str, Sequence[Label | None]],
     *,
     scored: Sequence[str] | None = None,
+    picture: Callable[[Label | None, np.random.Generator], NDArray[np.uint8]] | None = None,
     **facts: object,
 ) -> Path:
     """Write images of noise, two a patient, with `labels` by split in that order; returns the folder.
 
-    `facts` go into its card.
+    `picture` makes an image uint8 [H, W, 1] of a label, or a volume [X, Y, Z]; without it they are noise. `facts` go
+    into its card.
     """
     items, pixels = [], {}
     for split, values in labels.items():
@@ -34,8 +38,12 @@ def write_dataset(
             group = fingerprint("group", [split, number // 2], {}, "")
             items.append(Item(image_id, group, None, split, label, "0" * 16, {}, f"{split} {number}"))
             rng = np.random.default_rng([number, len(split)])
-            pixels[image_id] = encode_png(rng.integers(0, 256, (SIDE, SIDE, 1), dtype=np.uint8))
-    write_shards(folder, items, lambda item: (pixels[item.image_id], "png"), task, classes, [])
+            shown = picture(label, rng) if picture else rng.integers(0, 256, (SIDE, SIDE, 1), dtype=np.uint8)
+            volume = shown.shape[-1] > 3
+            pixels[image_id] = (
+                (encode_nifti(shown, (1.0, 1.0, 1.0)), "nii.gz") if volume else (encode_png(shown), "png")
+            )
+    write_shards(folder, items, lambda item: pixels[item.image_id], task, classes, [])
     write_aliases(folder, {})
     splits = {s: {"images": len(v), "groups": -(-len(v) // 2), "labels": {}} for s, v in labels.items()}
     print_ = fingerprint("dataset", [task, len(items)], {}, "")

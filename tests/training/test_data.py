@@ -10,6 +10,7 @@ from tests.training.datasets import findings, grades, known_count, write_dataset
 from medgraft.data.dataset import read_rows
 from medgraft.data.labels import Label
 from medgraft.errors import UserError
+from medgraft.networks.network import EIGHT_BITS
 from medgraft.training.data import TrainingData, training_data
 from medgraft.training.pixels import open_pixels
 
@@ -35,7 +36,7 @@ def test_multilabel_labels_are_floats_with_nan_where_unknown(multilabel: Path, t
     assert data.task == "multilabel"
     assert len(data.train) == known_count(findings(80)) == 72  # rows of which nothing is known are left out
     assert len(data.validation) == 36
-    images = data.images(data.train, open_pixels(multilabel, 16, tmp_path))
+    images = data.images(data.train, open_pixels(multilabel, 16, EIGHT_BITS, tmp_path))
     assert images.labels.dtype == np.float32
     assert images.labels.shape == (72, 3)
     stored = read_rows(multilabel, ["train"]).filter(pl.col("image_id").is_in(data.train["image_id"].to_list()))
@@ -46,7 +47,7 @@ def test_multilabel_labels_are_floats_with_nan_where_unknown(multilabel: Path, t
 
 def test_labels_of_classes_that_exclude_each_other_are_indices(graded: Path, tmp_path: Path) -> None:
     data = training_data(graded)
-    images = data.images(data.train, open_pixels(graded, 16, tmp_path))
+    images = data.images(data.train, open_pixels(graded, 16, EIGHT_BITS, tmp_path))
     assert images.labels.dtype == np.int64
     assert images.labels.tolist() == data.train["label"].to_list()
     assert (data.truths(data.train).argmax(axis=1) == images.labels).all()

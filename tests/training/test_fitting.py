@@ -7,18 +7,16 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tests.nets import HALF, net, net_spec
 from torch import Tensor
 
-from medgraft.networks.backbones import create_backbone
-from medgraft.networks.network import Network, NetworkSpec, new_network
+from medgraft.networks.network import Network
 from medgraft.params import Study, Task
 from medgraft.store import Store
 from medgraft.training.checkpoints import Checkpoints
 from medgraft.training.fitting import Compute, Fitted, fit
 from medgraft.training.recipe import recipe
 from medgraft.training.stream import ChunkSampler, Images
-
-HALF = (0.5, 0.5, 0.5)
 
 
 class StopHereError(Exception):
@@ -48,15 +46,14 @@ def labels_of(task: Task, dark: NDArray[np.bool_]) -> NDArray[np.int64] | NDArra
     return np.where(dark, 1, 0 if task == "binary" else rng.integers(0, classes, len(dark))).astype(np.int64)
 
 
-def network(architecture: str, head: Literal["linear", "normalised_linear"], task: Task = "binary") -> Network:
-    spec = NetworkSpec(architecture, 32, HALF, HALF, tuple("abcd"[: CLASSES[task]]), head, task)
-    return new_network(spec, dict(create_backbone(architecture, 32, 1).state_dict()), seed=2)
+def network(architecture: str, head: Literal["linear", "standardised_linear"], task: Task = "binary") -> Network:
+    return net(net_spec(architecture, 32, "abcd"[: CLASSES[task]], task, head, HALF), seed=1, head_seed=2)
 
 
 def train(
     store: Path,
     architecture: str = "mobilenetv3_small_100",
-    head: Literal["linear", "normalised_linear"] = "linear",
+    head: Literal["linear", "standardised_linear"] = "linear",
     *,
     frozen: bool = False,
     stop: int | None = None,
@@ -78,7 +75,7 @@ def train(
         recipe(study, 100, 99, 1e-3, 0.01, seed=7),
         images(100, 0, task),
         images(60, 100, task),
-        frozen=(start.backbone,) if frozen else (),
+        frozen=(start.backbones,) if frozen else (),
         title="test",
         store=Store(str(store)),
         key="key",
@@ -130,18 +127,18 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("architecture", ["resnet18", "mobilenetv3_small_100"])
 def test_a_frozen_backbone_keeps_every_bit_batchnorm_statistics_included(tmp_path: Path, architecture: str) -> None:
-    before = network(architecture, "normalised_linear").backbone.state_dict()
-    fitted = train(tmp_path, architecture, "normalised_linear", frozen=True)
-    after = fitted.network.backbone.state_dict()
+    before = network(architecture, "standardised_linear").backbones[0].state_dict()
+    fitted = train(tmp_path, architecture, "standardised_linear", frozen=True)
+    after = fitted.network.backbones[0].state_dict()
     assert any("running_mean" in key for key in before)
     assert all(torch.equal(before[key], after[key]) for key in before)
-    weights = (n.head.get_parameter("1.weight") for n in (network(architecture, "normalised_linear"), fitted.network))
+    weights = (n.head.get_parameter("1.weight") for n in (network(architecture, "standardised_linear"), fitted.network))
     assert not torch.equal(*weights)
 
 
 def test_full_training_moves_the_backbone(tmp_path: Path) -> None:
-    before = network("mobilenetv3_small_100", "linear").backbone.state_dict()
-    after = train(tmp_path).network.backbone.state_dict()
+    before = network("mobilenetv3_small_100", "linear").backbones[0].state_dict()
+    after = train(tmp_path).network.backbones[0].state_dict()
     assert not torch.equal(before["conv_stem.weight"], after["conv_stem.weight"])
     assert not torch.equal(before["bn1.running_mean"], after["bn1.running_mean"])
 
@@ -169,7 +166,7 @@ def fit_alike(start: Network, data: Images, study: Study, folder: Path, *, learn
         recipe(study, len(data.rows), 15, learning_rate, 0.5, seed=1),
         data,
         data,
-        frozen=(start.backbone,),
+        frozen=(start.backbones,),
         title="prevalence",
         store=Store(str(folder)),
         key="key",
@@ -207,7 +204,7 @@ def test_probabilities_keep_the_training_prevalence_of_a_rare_class(
     labels, expected = rare(task)
     pixels = np.random.default_rng(0).integers(0, 255, (320, 1, 32, 32)).astype(np.uint8)
     study = Study(batch_size=16, max_images=4800, chunk_steps=300, imbalance=imbalance, device="cpu")
-    start = network("mobilenetv3_small_100", "normalised_linear", task)
+    start = network("mobilenetv3_small_100", "standardised_linear", task)
     fitted = fit_alike(start, Images(pixels, np.arange(320), labels), study, tmp_path, learning_rate=1e-3)
     assert mean_probabilities(fitted, pixels) == pytest.approx(expected, rel=0.35)
 
@@ -220,7 +217,7 @@ def test_the_packaged_network_says_the_class_frequencies_of_images_that_are_all_
     labels, expected = rare(task)
     pixels = np.full((320, 1, 32, 32), 90, dtype=np.uint8)
     study = Study(batch_size=320, max_images=640, chunk_steps=1, imbalance=imbalance, device="cpu")
-    start = network("mobilenetv3_small_100", "normalised_linear", task)
+    start = network("mobilenetv3_small_100", "standardised_linear", task)
     data = Images(pixels, np.arange(320), labels)
     fitted = fit_alike(start, data, study, tmp_path, learning_rate=1e-5)
     assert mean_probabilities(fitted, pixels[:2]) == pytest.approx(expected, rel=1e-3)

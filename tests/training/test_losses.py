@@ -64,7 +64,7 @@ def test_images_that_tell_nothing_end_at_the_class_frequencies(
     labels = labels_of(task)
     classes = len(frequencies(labels))
     weights = class_weights(labels, classes, imbalance)
-    head = make_head(task, "linear", 3, classes, seed=1)
+    head = make_head(task, "linear", [3], classes, seed=1)
     last = head[-1]
     assert isinstance(last, Linear | CumulativeLink)
     features = torch.tensor([0.3, -0.2, 0.1]).expand(len(labels), 3)

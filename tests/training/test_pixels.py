@@ -9,6 +9,7 @@ from tests.data.sources import Ingested, example
 
 from medgraft.data.dataset import read_images, read_rows
 from medgraft.data.images import decode
+from medgraft.networks.network import EIGHT_BITS
 from medgraft.networks.preprocess import Preprocess
 from medgraft.training.pixels import open_pixels
 
@@ -20,7 +21,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
 
 @pytest.mark.parametrize("size", [5, 16])
 def test_values_are_those_of_the_preprocessing(ingested: Ingested, tmp_path: Path, size: int) -> None:
-    pixels = open_pixels(ingested.dataset, size, tmp_path)
+    pixels = open_pixels(ingested.dataset, size, EIGHT_BITS, tmp_path)
     preprocess = Preprocess(size, (0.0,), (1.0,))
     assert pixels.images.shape == (len(pixels.rows), 1, size, size)
     for image_id, raw in read_images(ingested.dataset, ["train", "validation"]):
@@ -30,20 +31,20 @@ def test_values_are_those_of_the_preprocessing(ingested: Ingested, tmp_path: Pat
 
 def test_only_train_and_validation_are_in_it(ingested: Ingested, tmp_path: Path) -> None:
     wanted = read_rows(ingested.dataset, ["train", "validation"])["image_id"]
-    assert set(open_pixels(ingested.dataset, 4, tmp_path).rows) == set(wanted)
+    assert set(open_pixels(ingested.dataset, 4, EIGHT_BITS, tmp_path).rows) == set(wanted)
 
 
 def test_an_intact_store_is_used_again(ingested: Ingested, tmp_path: Path) -> None:
-    open_pixels(ingested.dataset, 4, tmp_path)
+    open_pixels(ingested.dataset, 4, EIGHT_BITS, tmp_path)
     before = {p.name: (p.stat().st_mtime_ns, p.stat().st_ino) for p in tmp_path.iterdir()}
-    open_pixels(ingested.dataset, 4, tmp_path)
+    open_pixels(ingested.dataset, 4, EIGHT_BITS, tmp_path)
     assert {p.name: (p.stat().st_mtime_ns, p.stat().st_ino) for p in tmp_path.iterdir()} == before
     assert sorted(Path(name).suffix for name in before) == [".json", ".npy"]
 
 
 @pytest.mark.parametrize("damage", ["flipped bit", "cut", "no facts", "cut facts", "empty facts", "no data"])
 def test_a_damaged_store_is_made_anew(ingested: Ingested, tmp_path: Path, damage: str) -> None:
-    good = open_pixels(ingested.dataset, 4, tmp_path).images.copy()
+    good = open_pixels(ingested.dataset, 4, EIGHT_BITS, tmp_path).images.copy()
     [data], [facts] = tmp_path.glob("*.npy"), tmp_path.glob("*.json")
     raw = bytearray(data.read_bytes())
     if damage == "flipped bit":
@@ -57,5 +58,5 @@ def test_a_damaged_store_is_made_anew(ingested: Ingested, tmp_path: Path, damage
         facts.write_text("")
     else:
         (facts if damage == "no facts" else data).unlink()
-    np.testing.assert_array_equal(open_pixels(ingested.dataset, 4, tmp_path).images, good)
+    np.testing.assert_array_equal(open_pixels(ingested.dataset, 4, EIGHT_BITS, tmp_path).images, good)
     assert len(list(tmp_path.iterdir())) == 2

@@ -1,82 +1,122 @@
-"""Every strategy on grades and findings: it learns, is restored from the store, its logits mean what the task says."""
+"""Every strategy on every kind of label: it learns, repeats itself, and its logits mean what the task says."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from tests.transfer.studies import CLASSES, initialization, study_run
 
-from medgraft.networks.backbones import create_backbone
+from medgraft.data.dataset import read_images
+from medgraft.data.stored import decode_stored
 from medgraft.networks.heads import CumulativeLink, Linear
-from medgraft.networks.initialization import Initialization, Origin
-from medgraft.params import Augmentation, Study, Task
-from medgraft.store import Store
-from medgraft.training.fitting import Compute
-from medgraft.training.stream import Images
+from medgraft.params import Task
+from medgraft.training.fitting import Fitted
 from medgraft.transfer import Run, strategies
 
-CLASSES: dict[Task, tuple[str, ...]] = {"ordinal": ("none", "mild", "severe"), "multilabel": ("bright", "sided")}
+SOURCES = ["scratch", "other", "third"]
+CUT = "blocks.2.0"
+SETTINGS: dict[str, dict[str, Any]] = {
+    "linear": {"initialization": "scratch"},
+    "full": {"initialization": "scratch", "learning_rate": 5e-3},
+    "lp_ft": {"initialization": "scratch"},
+    "layerwise": {"initialization": "scratch", "cut": CUT, "learning_rate": 5e-3, "backbone_rate": 0.5},
+    "truncated": {"initialization": "scratch", "cut": CUT, "learning_rate": 5e-3},
+    "transfusion": {"initialization": "resnet", "cut": "layer2.1", "learning_rate": 2e-3},
+    "concatenation": {"initializations": SOURCES[:2]},
+    "mean_probability": {"initializations": SOURCES[:2]},
+    "dvme": {"initializations": SOURCES},
+}
+TASKS: list[Task] = ["binary", "ordinal", "multilabel"]
 
 
-def pictures(task: Task) -> Images:
-    """Brightness in three steps, and a dark left half or not: what the labels tell; 192 images."""
-    rng = np.random.default_rng(0)
-    level, sided = rng.integers(0, 3, 192), rng.integers(0, 2, 192)
-    pixels = rng.integers(0, 60, (192, 1, 32, 32)) + 70 * level[:, None, None, None]
-    pixels[sided == 1, :, :, :16] //= 4
-    labels: NDArray[np.int64] | NDArray[np.float32] = level.astype(np.int64)
-    if task == "multilabel":
-        labels = np.stack([level == 2, sided == 1], axis=1).astype(np.float32)
-        labels[::5, 0] = np.nan
-    return Images(pixels.astype(np.uint8), np.arange(192), labels)
+def run(folder: Path, task: Task, said: list[str]) -> Run:
+    sources = [
+        initialization("scratch"),
+        initialization("other", seed=2, size=24),
+        initialization("third", "resnet10t", seed=3),
+        initialization("resnet", "resnet18", seed=4),
+    ]
+    return study_run(folder, task, sources, said)
 
 
-def run(task: Task, store: Path, said: list[str]) -> Run:
-    data = pictures(task)
-    train, validation = (
-        Images(data.pixels, data.rows[part], data.labels[part]) for part in (slice(0, 128), slice(128, 192))
-    )
-    origin = Origin("random", "mobilenetv3_small_100", 32, (0.5,) * 3, (0.25,) * 3, "none", "drawn")
-    weights = dict(create_backbone(origin.architecture, 32, 1).state_dict())
-    still = Augmentation(rotation=0, scale=0, translate=0, brightness=0, contrast=0)
-    study = Study(device="cpu", batch_size=32, max_images=1280, chunk_steps=20, augmentation=still)
-    return Run(
-        {"scratch": Initialization("scratch", origin, weights, "0" * 32, {})},
-        CLASSES[task],
-        task,
-        study,
-        0,
-        lambda size: (train, validation),
-        "test",
-        Store(str(store)),
-        "key",
-        Compute("cpu", say=said.append),
-    )
-
-
-@pytest.mark.parametrize("task", ["ordinal", "multilabel"])
-@pytest.mark.parametrize("name", ["linear", "full"])
-def test_it_learns_what_can_be_seen(name: str, task: Task, tmp_path: Path) -> None:
+def fitted_by(name: str, given: Run) -> Fitted:
     strategy = strategies.get(name)
-    settings = strategy.settings(strategy=name, initialization="scratch", learning_rate=5e-3)  # type: ignore[call-arg]  # its own keys
+    assert strategy.fit is not None
+    return strategy.fit(given, strategy.settings(strategy=name, **SETTINGS[name]))
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_it_learns_what_can_be_seen(name: str, task: Task, tmp_path: Path) -> None:
     said: list[str] = []
-    fitted = strategy.fit(run(task, tmp_path, said), settings)
-    assert isinstance(fitted.network.head[-1], CumulativeLink if task == "ordinal" else Linear)
+    given = run(tmp_path, task, said)
+    fitted = fitted_by(name, given)
     assert fitted.network.spec.task == task
-    data = pictures(task)
-    images = torch.from_numpy(data.pixels[128:]).permute(0, 2, 3, 1)
+    if name != "mean_probability":
+        assert isinstance(fitted.network.head[-1], CumulativeLink if task == "ordinal" else Linear)
+    raw = dict(read_images(given.data.folder, ["validation"]))
+    images = torch.cat([decode_stored(raw[i], 2) for i in given.data.validation["image_id"]])
     logits = fitted.network.predict(images)
-    truth = data.labels[128:]
-    if task == "multilabel":
-        scores, table = logits.sigmoid(), truth
-    else:
-        scores, table = logits.softmax(1), np.eye(len(CLASSES[task]), dtype=np.float32)[truth.astype(np.int64)]
+    table = given.data.truths(given.data.validation)
+    scores = logits.sigmoid() if task == "multilabel" else logits.softmax(1)
     for index in range(len(CLASSES[task])):
         known = ~np.isnan(table[:, index])
         area = roc_auc_score(table[known, index], scores[known, index].numpy())
         assert area > (0.6 if task == "ordinal" and index == 1 else 0.8), CLASSES[task][index]
-    again = strategy.fit(run(task, tmp_path, said), settings)
-    assert said[-1] == "test · restored"
+    p = np.clip(scores.double().numpy(), 1e-12, 1 - 1e-12)
+    known = ~np.isnan(table)
+    each = np.where(table == 1, -np.log(p), -np.log(1 - p) if task == "multilabel" else 0.0)
+    loss = each[known].sum() / (known.sum() if task == "multilabel" else len(table))
+    assert fitted.validation_loss == pytest.approx(loss, rel=2e-2)  # training sees rounded pixels
+    again = fitted_by(name, run(tmp_path, task, said))
     assert torch.equal(again.network.predict(images), logits)
+
+
+@pytest.mark.parametrize("name", ["linear", "concatenation", "mean_probability", "dvme"])
+def test_probing_leaves_every_backbone_as_it_was(name: str, tmp_path: Path) -> None:
+    given = run(tmp_path, "binary", [])
+    fitted = fitted_by(name, given)
+    sources = strategies.get(name).settings(strategy=name, **SETTINGS[name]).sources
+    for source, backbone in zip(sources, fitted.network.backbones, strict=True):
+        before, after = given.initializations[source].weights, backbone.state_dict()
+        assert any("running_mean" in key for key in before)
+        assert before.keys() == after.keys()
+        assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_layerwise_keeps_what_is_frozen_and_moves_the_rest(tmp_path: Path) -> None:
+    given = run(tmp_path, "binary", [])
+    after = fitted_by("layerwise", given).network.backbones[0].state_dict()
+    before = given.initializations["scratch"].weights
+    same = {key for key in before if torch.equal(before[key], after[key])}
+    frozen = {key for key in before if key.startswith(("conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.2.0"))}
+    assert any("running_var" in key for key in frozen)
+    assert frozen <= same
+    moved = {key for key in before.keys() - frozen if "weight" in key or "running" in key}
+    assert moved
+    assert not moved & same
+
+
+def test_dvme_says_how_much_each_source_counts(tmp_path: Path) -> None:
+    facts = fitted_by("dvme", run(tmp_path, "binary", [])).facts
+    assert list(facts["attention"]) == SOURCES
+    assert sum(facts["attention"].values()) == pytest.approx(1)
+    assert list(facts["validation_loss_without"]) == SOURCES
+
+
+def test_the_mean_of_probabilities_is_that(tmp_path: Path) -> None:
+    given = run(tmp_path, "ordinal", [])
+    both = fitted_by("mean_probability", given)
+    linear = strategies.get("linear")
+    assert linear.fit is not None
+    alone = [
+        linear.fit(given, linear.settings(strategy="linear", initialization=name)).network  # type: ignore[call-arg]  # its own key
+        for name in SOURCES[:2]
+    ]
+    raw = dict(read_images(given.data.folder, ["validation"]))
+    images = torch.cat([decode_stored(value, 2) for value in raw.values()])
+    expected = sum(network.predict(images).double().softmax(1) for network in alone) / 2
+    np.testing.assert_allclose(both.network.predict(images).double().softmax(1), expected, atol=1e-6)

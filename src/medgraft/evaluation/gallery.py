@@ -5,13 +5,15 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from medgraft.data.dataset import read_images
-from medgraft.data.images import Pixels, decode
+from medgraft.data.images import Pixels
+from medgraft.data.stored import decode_stored
 from medgraft.evaluation.arrays import Floats
 from medgraft.evaluation.failures import Case
-from medgraft.evaluation.saliency import occlusion_map
+from medgraft.evaluation.saliency import as_seen, occlusion_map
 from medgraft.networks.network import Network
 
 SIDE = 96
@@ -29,7 +31,8 @@ def write_gallery(
 ) -> None:
     """Write `<image_id>.png` and `<image_id>_saliency.png`, at most 96 px a side, for each case into `folder`.
 
-    The cases are of these splits (None: of any); no two share an image. The same bytes for the same images and network.
+    Of a volume they show one slice. The cases are of these splits (None: of any); no two share an image. The same bytes
+    for the same images and network.
     """
     folder.mkdir()
     wanted = {case.image_id: case for case in cases}
@@ -37,12 +40,25 @@ def write_gallery(
         case = wanted.get(image_id)
         if case is None:
             continue
-        image = decode(raw)
+        stored = decode_stored(raw, network.spec.dimensions)
+        seen = as_seen(network, stored)
+        falls = occlusion_map(network, temperature, seen, network.spec.classes.index(case.class_), case.present)
+        image = stored[0].numpy()
+        if network.spec.dimensions == 3:
+            image, falls = middle(seen[0, 0].numpy(), falls)
         shown = thumbnail(image)
-        c = network.spec.classes.index(case.class_)
-        falls = occlusion_map(network, temperature, image, c, case.present)
         Image.fromarray(shown).save(folder / f"{image_id}.png")
         Image.fromarray(overlay(shown, falls)).save(folder / f"{image_id}_saliency.png")
+
+
+def middle(volume: NDArray[np.float32], falls: Floats) -> tuple[Pixels, Floats]:
+    """The axial slice of a volume [Z, Y, X] in [0, 255], RAS+, where the probability falls most, and its falls.
+
+    As radiologists see it: front up, the patient's right on the left.
+    """
+    place = int(np.argmax(np.clip(falls, 0, None).sum(axis=(1, 2))))
+    gray = volume[place, ::-1, ::-1].round().astype(np.uint8)
+    return np.repeat(gray[:, :, None], 3, axis=2), falls[place, ::-1, ::-1]
 
 
 def thumbnail(image: Pixels) -> Pixels:

@@ -11,40 +11,45 @@ import torch
 from captum.attr import Occlusion
 from torch import Tensor
 
-from medgraft.data.images import Pixels
 from medgraft.evaluation.arrays import Floats
-from medgraft.networks.network import Network
+from medgraft.networks.network import EIGHT_BITS, Network, make_preprocess
 
-WINDOWS_A_SIDE = 8
-BATCH = 64
+WINDOWS_A_SIDE = {2: 8, 3: 4}  # of images, and, for their cost, fewer of volumes
+BATCH = {2: 64, 3: 16}
+
+
+def as_seen(network: Network, stored: Tensor) -> Tensor:
+    """An image or volume as stored → float32 [1, C, size, size (, size)] in [0, 255], at the largest backbone's."""
+    largest = max(network.spec.backbones, key=lambda backbone: backbone.image_size)
+    return make_preprocess(largest, network.spec.window).resize(stored)
 
 
 @torch.no_grad()
-def occlusion_map(network: Network, temperature: float, image: Pixels, c: int, present: bool) -> Floats:
+def occlusion_map(network: Network, temperature: float, seen: Tensor, c: int, present: bool) -> Floats:
     """How much of the calibrated probability of class c (or, unless `present`, of its absence) each place carries.
 
-    uint8 [H, W, 1 or 3] → float64 [size, size] in [-1, 1], in the network's own geometry: the mean fall of the
-    probability over the windows that cover the place. A window is an eighth of the side, the stride half a window; what
-    it hides becomes the image's mean gray. Runs on the CPU, the same for the same image.
+    What `as_seen` gives → float64 [size, size (, size)] in [-1, 1], in the network's own geometry: the mean fall of the
+    probability over the windows that cover the place. A window is an eighth of the side (of volumes a quarter), the
+    stride half a window; what it hides becomes the image's mean gray. Runs on the CPU, the same for the same image.
     """
     spec = network.spec
     network.eval()
+    preprocesses = [make_preprocess(backbone, EIGHT_BITS) for backbone in spec.backbones]
 
-    def probability(inputs: Tensor) -> Tensor:
-        scaled = network(inputs).double() / temperature
+    def probability(images: Tensor) -> Tensor:
+        stored = images.permute(0, *range(images.ndim - 1, 1, -1), 1) if spec.dimensions == 3 else images.movedim(1, -1)
+        scaled = network(*(preprocess(stored) for preprocess in preprocesses)).double() / temperature
         p = scaled.sigmoid() if spec.task == "multilabel" else scaled.softmax(dim=1)
         of_class: Tensor = p[:, c]
         return of_class if present else 1 - of_class
 
-    inputs = network.preprocess(torch.from_numpy(image.copy())[None])
-    gray = torch.full((1, 3, spec.image_size, spec.image_size), float(image.mean()))
-    window = max(1, spec.image_size // WINDOWS_A_SIDE)
+    window = max(1, seen.shape[-1] // WINDOWS_A_SIDE[spec.dimensions])
     stride = max(1, window // 2)
     falls: Tensor = Occlusion(probability).attribute(
-        inputs,
-        sliding_window_shapes=(3, window, window),
-        strides=(3, stride, stride),
-        baselines=network.preprocess.normalise(gray),
-        perturbations_per_eval=BATCH,
+        seen,
+        sliding_window_shapes=(seen.shape[1], *[window] * spec.dimensions),
+        strides=(seen.shape[1], *[stride] * spec.dimensions),
+        baselines=float(seen.mean()),
+        perturbations_per_eval=BATCH[spec.dimensions],
     )
     return np.asarray(falls[0, 0], dtype=np.float64)  # a window hides all channels, so they are alike

@@ -1,9 +1,10 @@
-"""Backbones come from timm, without its classifier, and with weights that we resolve ourselves.
+"""Whole backbones, without classifier, and with weights that we resolve ourselves.
 
-`pretrained=True` is never used: offline it costs most of a minute of retries, and it hides where weights come from.
+Those for images come from timm; those for volumes are made of them, or are MONAI's. timm's `pretrained=True` is never
+used: offline it costs most of a minute of retries, and it hides where weights come from.
 """
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import timm
 import torch
@@ -11,12 +12,24 @@ from torch import nn
 
 from medgraft.catalog import nearest
 from medgraft.errors import UserError
+from medgraft.networks.native import create_native, native_architectures
+from medgraft.networks.volumetric import to_volumes
 
 Weights = dict[str, torch.Tensor]
+Volumes = Literal["acs", "inflated", "native"]  # how a backbone came to take volumes
 
 
-def check_architecture(architecture: str) -> None:
-    """Raise `UserError` with the nearest spelling when timm knows no such architecture (a `.tag` may follow)."""
+def check_architecture(architecture: str, volumes: Volumes | None = None) -> None:
+    """Raise `UserError` with the nearest spelling when there is no such architecture (timm's may carry a `.tag`)."""
+    native = native_architectures()
+    if (architecture in native) != (volumes == "native"):
+        raise UserError(
+            f"'{architecture}' takes volumes by itself: set `volumes: native`"
+            if architecture in native
+            else f"'{architecture}' takes images: set `volumes: acs`, or take one of {', '.join(native)}"
+        )
+    if volumes == "native":
+        return
     base = architecture.split(".", maxsplit=1)[0]
     if not timm.is_model(base):
         raise UserError(
@@ -28,17 +41,20 @@ def check_architecture(architecture: str) -> None:
         raise UserError(f"unknown weights tag in '{architecture}'; timm's for {base}: {tags}")
 
 
-def create_backbone(architecture: str, image_size: int, seed: int = 0) -> nn.Module:
-    """A timm backbone without classifier, with random weights drawn from `seed` alone.
+def create_backbone(architecture: str, image_size: int, seed: int = 0, volumes: Volumes | None = None) -> nn.Module:
+    """A backbone without classifier, with random weights drawn from `seed` alone.
 
-    Its output is [B, features] pooled features, its input float32 [B, 3, image_size, image_size]. Transformers
-    take `image_size` for their position embedding, others adapt by themselves.
+    Its output is [B, features] pooled features, its input float32 [B, 3, S, S] with S = image_size, or [B, 3, S, S, S]
+    with `volumes`. Transformers take `image_size` for their position embedding, others adapt by themselves.
     """
-    check_architecture(architecture)
-    arguments: dict[str, Any] = {"img_size": image_size} if _takes_image_size(architecture) else {}
+    check_architecture(architecture, volumes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return timm.create_model(architecture, pretrained=False, num_classes=0, **arguments)
+        if volumes == "native":
+            return create_native(architecture)
+        arguments: dict[str, Any] = {"img_size": image_size} if _takes_image_size(architecture) else {}
+        backbone = timm.create_model(architecture, pretrained=False, num_classes=0, **arguments)
+        return backbone if volumes is None else to_volumes(backbone, volumes)
 
 
 def feature_count(backbone: nn.Module) -> int:
@@ -46,9 +62,9 @@ def feature_count(backbone: nn.Module) -> int:
     return int(cast(int, backbone.head_hidden_size))
 
 
-def load_backbone(architecture: str, image_size: int, weights: Weights) -> nn.Module:
+def load_backbone(architecture: str, image_size: int, weights: Weights, volumes: Volumes | None = None) -> nn.Module:
     """A backbone with exactly these weights; raises `UserError` naming tensors that miss or don't fit."""
-    backbone = create_backbone(architecture, image_size)
+    backbone = create_backbone(architecture, image_size, volumes=volumes)
     expected = backbone.state_dict()
     missing = sorted(expected.keys() - weights.keys())
     surplus = sorted(weights.keys() - expected.keys())

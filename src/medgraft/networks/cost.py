@@ -8,18 +8,17 @@ from medgraft.networks.network import Network
 
 
 def parameter_count(network: Network) -> int:
-    """Parameters of backbone and head (buffers are not parameters)."""
+    """Parameters of backbones and head (buffers are not parameters)."""
     return sum(p.numel() for p in network.parameters())
 
 
 def mac_count(network: Network) -> int:
     """Multiply-accumulates of one image: convolutions and matrix products; preprocessing is not counted."""
-    size = network.spec.image_size
     counter = FlopCounterMode(display=False)
     training = network.training
     network.eval()
     # Fused attention has no formula in the counter and would count as nothing.
     with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        network(torch.zeros(1, 3, size, size))
+        network(*network.blank())
     network.train(training)
     return int(counter.get_total_flops()) // 2

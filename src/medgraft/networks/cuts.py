@@ -6,6 +6,7 @@ transformer block); a block is a stage of them. TruncatedTL (arXiv 2106.05152, s
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any, Literal, cast
@@ -43,7 +44,10 @@ class Cut:
 
 
 class Truncated(nn.Module):
-    """A backbone up to a cut, float32 [B, 3, H, W] → [B, features]: the mean over the map, or the map itself."""
+    """A backbone up to a cut, float32 [B, 3, H, W] or [B, 3, D, H, W] → [B, features].
+
+    The features are the mean over the map, or the map itself.
+    """
 
     def __init__(self, trunk: nn.Module, channels: int, pooling: Pooling) -> None:
         super().__init__()
@@ -67,7 +71,7 @@ def pooled(trunk: nn.Module, activations: Tensor, pooling: Pooling) -> Tensor:
     if activations.ndim == 3:
         own = getattr(trunk, "pool", None)
         return cast(Tensor, own(activations)) if callable(own) else activations.mean(dim=1)
-    return activations.mean(dim=(1, 2) if _channels_last(trunk) else (2, 3))
+    return activations.mean(dim=(1, 2) if _channels_last(trunk) else tuple(range(2, activations.ndim)))
 
 
 def cuts(backbone: nn.Module, image_size: int) -> list[Cut]:
@@ -107,11 +111,20 @@ def truncate(backbone: nn.Module, name: str, image_size: int, pooling: Pooling =
     _prune(backbone, _kept_parameters(backbone, units, kept))
     channels = place.channels
     if pooling == "flatten":
-        with torch.no_grad():
-            backbone.eval()
-            probe = torch.zeros(1, 3, image_size, image_size, device=next(backbone.parameters()).device)
-            channels = cast(Any, backbone).forward_features(probe)[0].numel()
+        shadow = _shadow(backbone)
+        channels = shadow.forward_features(_probe(shadow, image_size))[0].numel()
     return Truncated(backbone, channels, pooling).train(training)
+
+
+def _shadow(backbone: nn.Module) -> Any:  # noqa: ANN401  (timm's methods are not in nn.Module)
+    """A copy without numbers: shapes and costs are all the same, and volumes would take seconds and gigabytes."""
+    tensors = [*backbone.parameters(), *backbone.buffers()]
+    return deepcopy(backbone, {id(tensor): tensor.detach().to("meta") for tensor in tensors}).eval()
+
+
+def _probe(shadow: nn.Module, image_size: int) -> Tensor:
+    """An image, or a volume for backbones that take those."""
+    return torch.empty(1, 3, *[image_size] * int(getattr(shadow, "dimensions", 2)), device="meta")
 
 
 def _channels_last(trunk: nn.Module) -> bool:
@@ -235,7 +248,7 @@ def _measured(backbone: nn.Module, units: list[str], image_size: int) -> list[tu
 
     def note(name: str, tensors: Any) -> None:  # noqa: ANN401  (a tensor, or the list a dense layer takes)
         maps = list(tensors) if isinstance(tensors, list | tuple) else [tensors]
-        if not all(isinstance(m, Tensor) and m.ndim in (3, 4) for m in maps):
+        if not all(isinstance(m, Tensor) and m.ndim in (3, 4, 5) for m in maps):
             raise _uncuttable(backbone, "it has several maps side by side")
         shapes = [_channels_and_side(backbone, m) for m in maps]
         seen.append((name, sum(c for c, _ in shapes), shapes[0][1], int(counter.get_total_flops()) // 2))
@@ -251,19 +264,13 @@ def _measured(backbone: nn.Module, units: list[str], image_size: int) -> list[tu
 
         return hook
 
-    handles = [backbone.get_submodule(units[0]).register_forward_pre_hook(before)]
-    handles += [backbone.get_submodule(_end(backbone, unit)).register_forward_hook(after(unit)) for unit in units]
-    training = backbone.training
-    backbone.eval()
-    try:
-        # Fused attention has no formula in the counter and would count as nothing.
-        with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-            device = next(backbone.parameters()).device
-            cast(Any, backbone).forward_features(torch.zeros(1, 3, image_size, image_size, device=device))
-    finally:
-        backbone.train(training)
-        for handle in handles:
-            handle.remove()
+    shadow = _shadow(backbone)
+    shadow.get_submodule(units[0]).register_forward_pre_hook(before)
+    for unit in units:
+        shadow.get_submodule(_end(shadow, unit)).register_forward_hook(after(unit))
+    # Fused attention has no formula in the counter and would count as nothing.
+    with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        shadow.forward_features(_probe(shadow, image_size))
     return seen
 
 

@@ -12,9 +12,13 @@ from torch.export import Dim
 from medgraft.networks.network import Network
 
 INPUT, OUTPUT, LOGITS = "image", "probabilities", "logits"
+MODEL = "model.onnx"
 OPSET = 18
 LARGEST_SIDE = 65_535
-TRACED = (1, 80, 70, 3)  # the shape traced, of which height and width stay open: unequal, and not what is resized to
+LARGEST_BATCH = 1024
+# The shapes traced, of which batch and sides stay open: unequal, and not what is resized to.
+TRACED = {2: (2, 80, 70, 3), 3: (2, 20, 22, 26, 1)}
+SIDES = {2: ("height", "width"), 3: ("x", "y", "z")}
 
 
 class Calibrated(nn.Module):
@@ -29,8 +33,8 @@ class Calibrated(nn.Module):
         self.temperature = temperature
 
     def forward(self, image: Tensor) -> Tensor:
-        """uint8 [1, height, width, 3] → probabilities float32 [1, classes]."""
-        scaled = self.network(self.network.preprocess(image)) / self.temperature
+        """uint8 [B, height, width, 3], or float32 [B, x, y, z, 1] → probabilities float32 [B, classes]."""
+        scaled = self.network(*self.network.preprocess(image)) / self.temperature
         return torch.sigmoid(scaled) if self.network.spec.task == "multilabel" else torch.softmax(scaled, dim=1)
 
 
@@ -42,8 +46,8 @@ class Uncalibrated(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        """uint8 [1, height, width, 3] → logits float32 [1, classes]."""
-        logits: Tensor = self.network(self.network.preprocess(image))
+        """uint8 [B, height, width, 3], or float32 [B, x, y, z, 1] → logits float32 [B, classes]."""
+        logits: Tensor = self.network(*self.network.preprocess(image))
         return logits
 
 
@@ -57,12 +61,14 @@ def export(network: Network, temperature: float | None, path: Path) -> None:
     """
     network.eval()
     graph = Uncalibrated(network) if temperature is None else Calibrated(network, temperature)
-    sides = {1: Dim("height", min=1, max=LARGEST_SIDE), 2: Dim("width", min=1, max=LARGEST_SIDE)}
+    dimensions = network.spec.dimensions
+    example = torch.zeros(TRACED[dimensions], dtype=torch.uint8 if dimensions == 2 else torch.float32)
+    sides = {axis: Dim(name, min=1, max=LARGEST_SIDE) for axis, name in enumerate(SIDES[dimensions], start=1)}
     program = torch.onnx.export(
         graph.eval(),
-        (torch.zeros(TRACED, dtype=torch.uint8),),
+        (example,),
         dynamo=True,
-        dynamic_shapes=(sides,),
+        dynamic_shapes=({0: Dim("batch", min=1, max=LARGEST_BATCH)} | sides,),
         input_names=[INPUT],
         output_names=[LOGITS if temperature is None else OUTPUT],
         opset_version=OPSET,

@@ -4,15 +4,33 @@ Every last layer knows two things about priors: how to start from given class fr
 that a weighted loss has put into what it learned.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medgraft.networks.fusion import WIDTH, MeanProbability, ModelAttention
 from medgraft.params import Task
 
-Kind = Literal["linear", "normalised_linear"]
+Kind = Literal["linear", "standardised_linear", "mean_probability", "dvme"]
+
+
+class Standardise(nn.Module):
+    """Float [B, features] → the same, less `mean` and divided by `scale`, which training images have told."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(features))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Standardised features."""
+        return (features - self.mean) / self.scale
 
 
 class Linear(nn.Linear):
@@ -82,16 +100,30 @@ def _log_sigmoid(x: Tensor) -> Tensor:
     return -functional.softplus(-x)
 
 
-def make_head(task: Task, kind: Kind, features: int, classes: int, seed: int) -> nn.Sequential:
-    """A head drawn from `seed`, at equal probabilities.
+def make_head(task: Task, kind: Kind, widths: Sequence[int], classes: int, seed: int) -> nn.Sequential:
+    """A head drawn from `seed`, at equal probabilities, on the features of one or several backbones side by side.
 
-    `kind` says what precedes the last layer: nothing, or (`normalised_linear`) a standardisation of the features by a
-    BatchNorm without affine parameters, as in linear probes of frozen backbones (MAE, arXiv 2111.06377, appendix A.1).
+    `kind` says what precedes the last layer: nothing; a standardisation of the features (`standardised_linear`); that
+    and attention across models (`dvme`). A `mean_probability` has a standardised linear classifier for each backbone.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
-        last = CumulativeLink(features, classes) if task == "ordinal" else Linear(features, classes)
-        nn.init.trunc_normal_(last.weight, std=0.01)
-        last.start_at(torch.zeros(classes))
-    before = [nn.BatchNorm1d(features, affine=False)] if kind == "normalised_linear" else []
-    return nn.Sequential(*before, last)
+        if kind == "linear":
+            return nn.Sequential(_last(task, sum(widths), classes))
+        if kind == "standardised_linear":
+            return _standardised(task, sum(widths), classes)
+        if kind == "dvme":
+            return nn.Sequential(Standardise(sum(widths)), ModelAttention(widths), _last(task, WIDTH, classes))
+        members = [_standardised(task, width, classes) for width in widths]
+        return nn.Sequential(MeanProbability(members, widths, exclusive=task != "multilabel"))
+
+
+def _standardised(task: Task, features: int, classes: int) -> nn.Sequential:
+    return nn.Sequential(Standardise(features), _last(task, features, classes))
+
+
+def _last(task: Task, features: int, classes: int) -> nn.Module:
+    last = CumulativeLink(features, classes) if task == "ordinal" else Linear(features, classes)
+    nn.init.trunc_normal_(last.weight, std=0.01)
+    last.start_at(torch.zeros(classes))
+    return last

@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from medgraft.artifacts import Card, file_hash, read_card, write_card
 from medgraft.errors import UserError
-from medgraft.networks.backbones import Weights
+from medgraft.networks.assembly import BackboneSpec
+from medgraft.networks.backbones import Volumes, Weights
 
 WEIGHTS = "weights.safetensors"
 EXPOSED = "exposed.json"  # HMAC ids of the patients the weights were trained on, where there are any
@@ -19,7 +20,7 @@ class Origin:
     """What an initialization is: network, input it expects, and where the weights come from.
 
     `image_size` in pixels; `mean` and `std` of RGB in [0, 1]; `licence` and `source` as their publisher states
-    them, "unknown" where they do not.
+    them, "unknown" where they do not; `volumes`: how the network came to take volumes, None for images.
     """
 
     method: str
@@ -29,6 +30,12 @@ class Origin:
     std: tuple[float, ...]
     licence: str
     source: str
+    volumes: Volumes | None = None
+
+    @property
+    def backbone(self) -> BackboneSpec:
+        """The whole backbone, and what it expects."""
+        return BackboneSpec(self.architecture, self.image_size, self.mean, self.std, self.volumes)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""A network as a study sees it: preprocessing, backbone, head; and its folder of safetensors and JSON."""
+"""A network as a study sees it: preprocessing, backbones, head; and its folder of safetensors and JSON."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from medgraft.artifacts import read_json, write_json
-from medgraft.networks.backbones import Weights, create_backbone, feature_count, load_backbone
+from medgraft.networks.assembly import BackboneSpec, assemble, transplant
+from medgraft.networks.backbones import Weights, feature_count
 from medgraft.networks.heads import CumulativeLink, Kind, Linear, make_head
 from medgraft.networks.preprocess import Preprocess
+from medgraft.networks.preprocess_volume import PreprocessVolume
 from medgraft.params import Task
 
 WEIGHTS = "model.safetensors"
 SPEC = "network.json"
+EIGHT_BITS = (0.0, 255.0)
 
 
 @dataclass(frozen=True)
@@ -24,38 +28,62 @@ class NetworkSpec:
 
     `task` says what the logits mean: their softmax are the probabilities of binary, multiclass and ordinal classes
     (an ordinal head's come from one score, see `CumulativeLink`), the sigmoid of each those of multilabel classes.
-    `head` is what precedes the last layer, see `make_head`.
+    `head` is what precedes the last layer, see `make_head`. `window`: the values of volumes that become black and
+    white.
     """
 
-    architecture: str
-    image_size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    backbones: tuple[BackboneSpec, ...]
     classes: tuple[str, ...]
     head: Kind
     task: Task
+    window: tuple[float, float] = EIGHT_BITS
+
+    @property
+    def dimensions(self) -> int:
+        """3 for volumes, 2 for images."""
+        return 2 if self.backbones[0].volumes is None else 3
 
 
 class Network(nn.Module):
-    """Backbone and head; `preprocess` goes before them, apart, since training augments in between."""
+    """Backbones side by side, and a head on their features; `preprocess` goes before them, apart, since training
+    augments in between.
+    """
 
-    def __init__(self, spec: NetworkSpec, backbone: nn.Module, seed: int) -> None:
+    def __init__(self, spec: NetworkSpec, backbones: Sequence[nn.Module], seed: int) -> None:
         super().__init__()
         self.spec = spec
-        self.preprocess = Preprocess(spec.image_size, spec.mean, spec.std)
-        self.backbone = backbone
-        self.head = make_head(spec.task, spec.head, feature_count(backbone), len(spec.classes), seed)
+        self.preprocesses = nn.ModuleList(make_preprocess(backbone, spec.window) for backbone in spec.backbones)
+        self.backbones = nn.ModuleList(backbones)
+        widths = [feature_count(backbone) for backbone in backbones]
+        self.head = make_head(spec.task, spec.head, widths, len(spec.classes), seed)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Normalised float32 [B, 3, size, size] → logits [B, classes]."""
-        logits: Tensor = self.head(self.backbone(inputs))
+    def preprocess(self, images: Tensor) -> list[Tensor]:
+        """Images as stored → what each backbone takes, normalised float32 [B, 3, size, size (, size)].
+
+        Images are uint8 [B, H, W, 1 or 3]; volumes uint8, int16 or float32 [B, X, Y, Z, 1].
+        """
+        return [preprocess(images) for preprocess in self.preprocesses]
+
+    def features(self, *inputs: Tensor) -> Tensor:
+        """What `preprocess` gives → features of all backbones side by side, [B, features]."""
+        found = [backbone(given) for backbone, given in zip(self.backbones, inputs, strict=True)]
+        return found[0] if len(found) == 1 else torch.cat(found, dim=1)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """What `preprocess` gives → logits [B, classes]."""
+        logits: Tensor = self.head(self.features(*inputs))
         return logits
 
     @torch.inference_mode()
     def predict(self, images: Tensor) -> Tensor:
-        """uint8 [B, H, W, 1 or 3] as stored → logits float32 [B, classes]."""
-        logits: Tensor = self(self.preprocess(images))
+        """Images as stored → logits float32 [B, classes]."""
+        logits: Tensor = self(*self.preprocess(images))
         return logits.float()
+
+    def blank(self, batch: int = 1) -> list[Tensor]:
+        """Inputs of the right shapes, all zero."""
+        shapes = ([batch, 3, *[b.image_size] * self.spec.dimensions] for b in self.spec.backbones)
+        return [torch.zeros(shape) for shape in shapes]
 
     @torch.no_grad()
     def start_at(self, logits: Tensor) -> None:
@@ -77,9 +105,17 @@ class Network(nn.Module):
         return last
 
 
-def new_network(spec: NetworkSpec, weights: Weights, seed: int) -> Network:
-    """A network with the given backbone weights and a head drawn from `seed`."""
-    return Network(spec, load_backbone(spec.architecture, spec.image_size, weights), seed)
+def make_preprocess(backbone: BackboneSpec, window: tuple[float, float]) -> Preprocess | PreprocessVolume:
+    """What goes before a backbone; `window` is that of volumes."""
+    if backbone.volumes is None:
+        return Preprocess(backbone.image_size, backbone.mean, backbone.std)
+    return PreprocessVolume(backbone.image_size, backbone.mean, backbone.std, window)
+
+
+def new_network(spec: NetworkSpec, weights: Sequence[Weights], seed: int) -> Network:
+    """A network whose backbones start from `weights` of whole ones; what they do not tell is drawn from `seed`."""
+    backbones = [transplant(backbone, own, seed) for backbone, own in zip(spec.backbones, weights, strict=True)]
+    return Network(spec, backbones, seed)
 
 
 def save_network(network: Network, folder: Path) -> None:
@@ -92,7 +128,7 @@ def save_network(network: Network, folder: Path) -> None:
 def load_network(folder: Path) -> Network:
     """The network kept in a folder, in evaluation mode on the CPU."""
     spec = read_spec(folder)
-    network = Network(spec, create_backbone(spec.architecture, spec.image_size), seed=0)
+    network = Network(spec, [assemble(backbone) for backbone in spec.backbones], seed=0)
     network.load_state_dict(load_file(folder / WEIGHTS))
     return network.eval()
 
@@ -100,4 +136,5 @@ def load_network(folder: Path) -> Network:
 def read_spec(folder: Path) -> NetworkSpec:
     """The spec kept in a folder."""
     raw: dict[str, Any] = read_json(folder / SPEC)
-    return NetworkSpec(**raw | {key: tuple(raw[key]) for key in ("mean", "std", "classes")})
+    backbones = tuple(BackboneSpec(**b | {key: tuple(b[key]) for key in ("mean", "std")}) for b in raw["backbones"])
+    return NetworkSpec(**raw | {"backbones": backbones} | {key: tuple(raw[key]) for key in ("classes", "window")})

@@ -8,8 +8,9 @@ import timm
 from pydantic import Field
 
 from medgraft.catalog import Catalog
-from medgraft.networks.backbones import Weights
+from medgraft.networks.backbones import Volumes, Weights
 from medgraft.networks.initialization import Origin
+from medgraft.networks.native import native_architectures
 from medgraft.params import Settings
 from medgraft.store import Store
 
@@ -21,6 +22,11 @@ class MethodSettings(Settings):
     architecture: str = Field(description="Any timm architecture, e.g. `tf_efficientnet_lite0`.")
     image_size: int | None = Field(
         None, ge=16, description="Side of the network's square input in pixels; the architecture's own if left out."
+    )
+    volumes: Volumes | None = Field(
+        None,
+        description="For data sets of volumes: a network for images made to take them, by `acs` convolutions or "
+        "`inflated`, or one that is `native` to them (`monai_…`). Left out: for images.",
     )
 
 
@@ -55,7 +61,9 @@ methods: Catalog[Method] = Catalog("method", "methods")
 
 
 def native_input(architecture: str) -> tuple[int, tuple[float, ...], tuple[float, ...], str]:
-    """Image size, mean, std and licence that timm states for an architecture's weights."""
+    """Image size, mean, std and licence that timm states for an architecture's weights; our choice for other ones."""
+    if architecture in native_architectures():
+        return 64, (0.5,) * 3, (0.5,) * 3, "unknown"
     config = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
     if config is None:
         return 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "unknown"

@@ -25,14 +25,14 @@ class PublishedSettings(MethodSettings):
 
 def content(settings: PublishedSettings) -> Mapping[str, str]:
     """The hash or the hub name of the weights; raises `UserError` when they cannot be reached."""
-    return weights_content(settings.architecture, settings.weights)
+    return weights_content(settings.architecture, settings.weights, settings.volumes)
 
 
 def make(settings: PublishedSettings, store: Store, key: str) -> Made:
     """The weights, fitted onto timm's backbone."""
     del store, key
     native, mean, std, licence = native_input(settings.architecture)
-    found = resolve_weights(settings.architecture, settings.weights, settings.image_size or native)
+    found = resolve_weights(settings.architecture, settings.weights, settings.image_size or native, settings.volumes)
     origin = Origin(
         method="published",
         architecture=settings.architecture,
@@ -41,6 +41,7 @@ def make(settings: PublishedSettings, store: Store, key: str) -> Made:
         std=settings.std or found.std or std,
         licence=settings.licence or found.licence or licence,
         source=found.source,
+        volumes=settings.volumes,
     )
     return Made(origin, found.weights)
 

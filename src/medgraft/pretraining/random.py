@@ -19,7 +19,7 @@ class RandomSettings(MethodSettings):
 
 def content(settings: RandomSettings) -> Mapping[str, str]:
     """Nothing outside the settings; raises `UserError` for an unknown architecture."""
-    check_architecture(settings.architecture)
+    check_architecture(settings.architecture, settings.volumes)
     return {}
 
 
@@ -28,8 +28,10 @@ def make(settings: RandomSettings, store: Store, key: str) -> Made:
     del store, key
     native, mean, std, _ = native_input(settings.architecture)
     size = settings.image_size or native
-    backbone = create_backbone(settings.architecture, size, derive("random", settings.architecture, settings.seed))
-    origin = Origin("random", settings.architecture, size, mean, std, licence="none needed", source="random draw")
+    seed = derive("random", settings.architecture, settings.seed)
+    backbone = create_backbone(settings.architecture, size, seed, settings.volumes)
+    told = {"licence": "none needed", "source": "random draw"}
+    origin = Origin("random", settings.architecture, size, mean, std, **told, volumes=settings.volumes)
     return Made(origin, dict(backbone.state_dict()))
 
 

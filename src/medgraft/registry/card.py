@@ -9,6 +9,7 @@ from medgraft.evaluation.cautions import subgroup_cautions
 from medgraft.evaluation.checklists import checklists
 from medgraft.evaluation.checklists.facts import known
 from medgraft.evaluation.wording import unit, why_withheld
+from medgraft.networks.assembly import BackboneSpec
 from medgraft.networks.network import NetworkSpec
 from medgraft.registry.winner import Winner
 
@@ -62,12 +63,24 @@ def model_card(
         checklists=checklists(facts),
         openings=openings,
         spec=spec,
+        network=", and ".join(backbone(b, spec.dimensions) for b in spec.backbones),
         settings=_settings(winner.candidate["settings"]),
+        chosen=_settings(winner.candidate["chosen"]),
         origins=origins,
         fit=packaged_fit(winner.candidate["fits"]),
         warnings=warnings(winner),
         fingerprints=fingerprints,
     )
+
+
+def backbone(spec: BackboneSpec, dimensions: int) -> str:
+    """A backbone in words: what it is, what is left of it, what its input becomes."""
+    above = "nothing" if spec.above == "removed" else "half as wide"
+    cut = f", {above} above `{spec.cut}`" if spec.cut else ""
+    volumes = f", for volumes ({spec.volumes})" if spec.volumes else ""
+    sides = " × ".join([str(spec.image_size)] * dimensions)
+    kind = "images resized to {} pixels" if dimensions == 2 else "volumes resized to {} voxels"
+    return f"`{spec.architecture}`{cut}{volumes} ({kind.format(sides)}, aspect ratio not kept)"
 
 
 def warnings(winner: Winner) -> list[str]:

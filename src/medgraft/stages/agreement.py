@@ -48,7 +48,8 @@ def require_candidate(plan: Path, card: Card) -> None:
     """Raise `UserError` when the candidate was fitted by other settings than the plan's."""
     name = card["name"]
     item = read_item(plan, "transfer", name)
-    if card["settings"] != item["settings"] or card["study"] != trained_by(Study(**item["study"])):
+    asked_for = (item["settings"], item.get("evaluation"), trained_by(Study(**item["study"])))
+    if (card["settings"], card["evaluation"], card["study"]) != asked_for:
         raise UserError(
             f"candidate '{name}' was fitted by other settings than the plan's; run `medgraft transfer {name}`"
         )

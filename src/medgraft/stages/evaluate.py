@@ -13,7 +13,7 @@ from medgraft.data.dataset import dataset_card, read_labels, read_rows, read_sea
 from medgraft.data.labels import Label
 from medgraft.errors import UserError
 from medgraft.evaluation.choosing import Contender, Size, candidate_score, contender
-from medgraft.evaluation.cost import latency
+from medgraft.evaluation.cost import latencies
 from medgraft.evaluation.failures import failures
 from medgraft.evaluation.gallery import write_gallery
 from medgraft.evaluation.judge import judge
@@ -25,7 +25,8 @@ from medgraft.evaluation.report import write_report
 from medgraft.evaluation.results import Candidate, read_candidate
 from medgraft.evaluation.selection import select
 from medgraft.networks.cost import mac_count, parameter_count
-from medgraft.networks.network import WEIGHTS, load_network
+from medgraft.networks.export import MODEL
+from medgraft.networks.network import load_network, read_spec
 from medgraft.params import Evaluation
 from medgraft.stages import STAGES
 from medgraft.stages.agreement import require_candidate, require_dataset, require_sealed
@@ -99,7 +100,8 @@ def _build(
     curves = {name: facts["curve"] for name, facts in figures["candidates"].items()}
     readings = {c.name: c.read(test) for c in contenders}
     write_plots(folder / "plots", readings, selection.winner, figures["reference"], curves)
-    write_json(folder / "cost.json", {c.name: latency(load_network(c.folder)) for c in found})
+    models = {c.name: (c.folder / MODEL, read_spec(c.folder)) for c in found}
+    write_json(folder / "cost.json", latencies(models))
     write_card(
         folder,
         "evaluation",
@@ -141,7 +143,7 @@ def _report(folder: Path, dataset: Path, candidates: Sequence[Card]) -> None:
 
 def _size(candidate: Candidate) -> Size:
     network = load_network(candidate.folder)
-    return Size(parameter_count(network), mac_count(network), (candidate.folder / WEIGHTS).stat().st_size)
+    return Size(parameter_count(network), mac_count(network), (candidate.folder / MODEL).stat().st_size)
 
 
 def _provenance(card: Card, candidates: Sequence[Card], evaluation: Card) -> list[dict[str, Any]]:

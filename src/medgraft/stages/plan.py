@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medgraft.artifacts import fingerprint, write_card, write_json, writing
-from medgraft.stages.preflight import check_reachable, describe, estimates
+from medgraft.stages.estimating import describe, estimates
+from medgraft.stages.preflight import check_reachable
 from medgraft.stages.resolution import item_files, resolve
 
 
@@ -16,7 +17,7 @@ def run(params: Path, overrides: Sequence[str], plan: Path, *, say: Callable[[st
     """
     resolved = resolve(params, overrides)
     files = item_files(resolved)
-    rows = check_reachable(resolved.params)
+    rows = check_reachable(resolved)
     print_ = fingerprint("plan", files, {}, "")
     with writing(plan) as folder:
         for name, content in files.items():

@@ -119,7 +119,7 @@ def item_files(resolved: Resolved) -> dict[str, dict[str, Any]]:
             "initializations": candidate.sources,
             "settings": candidate.model_dump(),
             "study": study,
-        }
+        } | ({"evaluation": params.evaluation.model_dump()} if candidate.searches else {})
     raise_all(problems, "the initializations")
     return {name: content | {"fingerprint": fingerprint("item", content, {}, "")} for name, content in files.items()}
 

@@ -10,29 +10,37 @@ import polars as pl
 from medgraft.artifacts import fingerprint, read_json, write_card, write_json
 from medgraft.code_version import code_version
 from medgraft.data.overlap import exposed_together, refuse_overlap
+from medgraft.errors import UserError
+from medgraft.networks.export import MODEL
 from medgraft.networks.initialization import EXPOSED, Initialization, read_initialization
 from medgraft.networks.network import save_network
-from medgraft.params import Study
+from medgraft.params import Evaluation, Study
 from medgraft.stages import STAGES
 from medgraft.stages.agreement import require_dataset, trained_by
 from medgraft.stages.running import produce, read_item
+from medgraft.stages.searching import Found, find
 from medgraft.store import Store
 from medgraft.training.data import TrainingData, training_data
 from medgraft.training.fitting import Compute, Fitted
-from medgraft.training.pixels import open_pixels
 from medgraft.training.prediction import predict, predict_packaged
-from medgraft.training.stream import Images
+from medgraft.training.window import window
 from medgraft.transfer import Run, StrategySettings, strategies
 
 SPLITS = ("validation", "test")
+SEARCH, PLOT = "search.json", "search.svg"
+LOSSES = ("train_loss", "validation_loss")
+CURVE = (
+    "What was searched for (a cut, a source) was found with all training labels: with fewer labels the learning curve "
+    "is that of what was found, not of a search among so few."
+)
 
 
 def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: Path, store: Store) -> str:
     """Fit the candidate `name`; returns how the artifact came about.
 
     Finished runs and checkpoints are kept in the store, so that a killed call goes on where it was. Raises
-    `UserError` when the dataset holds volumes, an initialization has seen patients of validation or test, or a fraction
-    misses a class.
+    `UserError` when an initialization is not made for what the dataset holds (images, volumes) or has seen patients of
+    validation or test, or a fraction misses a class.
     """
     item = read_item(plan, "transfer", name)
     strategy = strategies.get(item["settings"]["strategy"])
@@ -41,34 +49,58 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
     data = training_data(dataset)
     require_dataset(plan, data.card)
     sources = {source: read_initialization(initializations / source) for source in settings.sources}
+    _require_dimensions(data, sources)
     exposed, cautions = _exposed(plan, initializations, list(sources), dataset)
     made_from = {"dataset": data.card["fingerprint"]} | {s: i.fingerprint for s, i in sources.items()}
     matters = {
         "name": name,
         "settings": settings.model_dump(),
         "study": trained_by(study),
+        "evaluation": item.get("evaluation"),
         "cautions": cautions,  # they differ with what there is of the source sets
     }
     print_ = fingerprint("candidate", matters, made_from, code_version(STAGES["transfer"].code))
 
     def build(folders: dict[str, Path]) -> None:
         folder = folders["candidate"]
+        values = window(dataset)
+
+        def run_of(fraction: float, seed: int, finalist: str = "") -> Run:
+            """The run of a label fraction and a seed, or that of a search's finalist."""
+            rows = data.fraction(fraction, seed)
+            title = " · ".join([name, *([finalist] if finalist else []), f"{fraction:.0%} of labels", f"seed {seed}"])
+            key = "-".join([print_, repr(fraction), str(seed), *([finalist] if finalist else [])])
+            compute = Compute(study.device, study.workers)
+            return Run(sources, data, rows, values, study, seed, title, store, key, compute)
+
+        found = Found(settings, {}, None)
+        if settings.searches:
+            found = find(strategy, settings, run_of, study.seeds, Evaluation(**item["evaluation"]))
         pairs = [(fraction, seed) for fraction in study.fractions for seed in study.seeds]
         fits: list[Fitted] = []
         facts: list[dict[str, Any]] = []
+        chosen = strategies.get(found.settings.strategy)
         for fraction, seed in pairs:
-            rows = data.fraction(fraction, seed)
-            key = f"{print_}-{fraction!r}-{seed}"
-            title = f"{name} · {fraction:.0%} of labels · seed {seed}"
-            fitted = strategy.fit(_run(sources, data, rows, study, seed, title, store, key), settings)
-            fits.append(fitted)
-            facts.append(_facts(fraction, seed, rows, fitted))
+            run = run_of(fraction, seed)
+            done = found.fits.get(seed) if fraction == 1.0 else None
+            if done is None:
+                assert chosen.fit is not None
+                done = chosen.fit(run, found.settings)
+            fits.append(done)
+            facts.append(_facts(fraction, seed, run.rows, done))
         packaged = pairs.index((1.0, study.seeds[0]))
         save_network(fits[packaged].network, folder)
         _write_predictions(folder, pairs, fits, packaged, dataset)
         _write_history(folder, pairs, fits)
         if exposed:
             write_json(folder / EXPOSED, exposed)
+        warnings = [*data.card["warnings"], *cautions]
+        if found.search is not None:
+            write_json(folder / SEARCH, found.search.record)
+            if found.search.plot is not None:
+                found.search.plot(found.search.record, folder / PLOT)
+            if len(study.fractions) > 1:
+                warnings.append(CURVE)
         write_card(
             folder,
             "candidate",
@@ -79,31 +111,27 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
             initializations={source: made.fingerprint for source, made in sources.items()},
             origins={source: asdict(made.origin) for source, made in sources.items()},
             settings=settings.model_dump(),
+            chosen=found.settings.model_dump(),
+            looks=1 if found.search is None else max(1, len(found.search.finalists)),
+            evaluation=item.get("evaluation"),
             study=trained_by(study),
             fits=facts,
-            warnings=[*data.card["warnings"], *cautions],
+            warnings=warnings,
         )
 
     return produce({"candidate": candidate}, {"candidate": print_}, store, build)
 
 
-def _run(
-    sources: dict[str, Initialization],
-    data: TrainingData,
-    rows: pl.DataFrame,
-    study: Study,
-    seed: int,
-    title: str,
-    store: Store,
-    key: str,
-) -> Run:
-    compute = Compute(study.device, study.workers)
-
-    def images(size: int) -> tuple[Images, Images]:
-        pixels = open_pixels(data.folder, size, compute.cache)
-        return data.images(rows, pixels), data.images(data.validation, pixels)
-
-    return Run(sources, data.classes, data.task, study, seed, images, title, store, key, compute)
+def _require_dimensions(data: TrainingData, sources: dict[str, Initialization]) -> None:
+    """Raises `UserError` where images would go into networks for volumes, or volumes into networks for images."""
+    holds = "images" if data.card["dimensions"] == 2 else "volumes"
+    remedy = "leave `volumes` out of its settings" if holds == "images" else "add `volumes: acs` to its settings"
+    for name, source in sources.items():
+        takes = "images" if source.origin.volumes is None else "volumes"
+        if takes != holds:
+            raise UserError(
+                f"the dataset {data.card['name']} holds {holds}, but initialization {name} takes {takes}; {remedy}"
+            )
 
 
 def _facts(fraction: float, seed: int, rows: pl.DataFrame, fitted: Fitted) -> dict[str, Any]:
@@ -112,9 +140,8 @@ def _facts(fraction: float, seed: int, rows: pl.DataFrame, fitted: Fitted) -> di
         "seed": seed,
         "train_images": len(rows),
         "train_groups": rows["group_id"].n_unique(),
-        "steps": fitted.steps,
-        "best_step": fitted.best_step,
         "validation_loss": fitted.validation_loss,
+        **fitted.facts,
     }
 
 
@@ -122,7 +149,8 @@ def _write_predictions(
     folder: Path, pairs: Sequence[tuple[float, int]], fits: Sequence[Fitted], packaged: int, dataset: Path
 ) -> None:
     def frames() -> Iterator[pl.DataFrame]:
-        for split, (ids, served) in predict_packaged(fits[packaged].network, dataset, SPLITS).items():
+        served_by_split = predict_packaged(fits[packaged].network, dataset, SPLITS, folder / MODEL)
+        for split, (ids, served) in served_by_split.items():
             others = [fitted.network for i, fitted in enumerate(fits) if i != packaged]
             all_logits = predict(others, dataset, [split])
             all_logits.insert(packaged, served)
@@ -139,12 +167,14 @@ def _write_predictions(
 
 
 def _write_history(folder: Path, pairs: Sequence[tuple[float, int]], fits: Sequence[Fitted]) -> None:
+    """One row a look at the validation loss; none of runs that were not trained step by step."""
+    schema = {"fraction": pl.Float64, "seed": pl.Int64, "step": pl.Int64} | dict.fromkeys(LOSSES, pl.Float64)
     rows = [
         {"fraction": fraction, "seed": seed} | step
         for (fraction, seed), fitted in zip(pairs, fits, strict=True)
         for step in fitted.history
     ]
-    pl.DataFrame(rows).with_columns(pl.col("step").cast(pl.Int64)).write_parquet(folder / "history.parquet")
+    pl.DataFrame(rows, schema=schema).write_parquet(folder / "history.parquet")
 
 
 def _exposed(plan: Path, folder: Path, names: Sequence[str], dataset: Path) -> tuple[dict[str, Any], list[str]]:

@@ -24,7 +24,8 @@ from medgraft.evaluation.readout import Readout, fixed_readout
 from medgraft.evaluation.report import write_validation_report
 from medgraft.evaluation.validating import scored_here, validation_metrics
 from medgraft.networks.cost import mac_count, parameter_count
-from medgraft.networks.network import WEIGHTS, load_network
+from medgraft.networks.export import MODEL
+from medgraft.networks.network import load_network
 from medgraft.params import Evaluation, Registration
 from medgraft.registry.packaged import Packaged, download, find_version, other_white
 from medgraft.registry.prediction import predict_dataset
@@ -107,7 +108,7 @@ def _build(
     size = {
         "parameters": parameter_count(network),
         "macs": mac_count(network),
-        "size_bytes": (packaged.content / WEIGHTS).stat().st_size,
+        "size_bytes": (packaged.content / MODEL).stat().st_size,
     }
     metrics = validation_metrics(card, unscored, name, found, package["temperature"], size)
     metrics["candidates"][name]["warnings"] = _cautions(packaged, card, rows)

@@ -72,21 +72,24 @@ class TrainingData:
             if not (table[:, self.classes.index(name)] == truth).any()
         ]
 
-    def images(self, rows: pl.DataFrame, pixels: Pixels) -> Images:
-        """Those rows in the training store."""
-        places: NDArray[np.int64] = np.array([pixels.rows[i] for i in rows["image_id"]], dtype=np.int64)
+    def labels(self, rows: pl.DataFrame) -> NDArray[np.int64] | NDArray[np.float32]:
+        """Their labels: the index of the class int64 [n]; for multilabel float32 [n, classes], NaN where unknown."""
         if self.task == "multilabel":
-            return Images(pixels.images, places, self.truths(rows).astype(np.float32))
-        return Images(pixels.images, places, rows["label"].to_numpy().astype(np.int64))
+            return self.truths(rows).astype(np.float32)
+        return rows["label"].to_numpy().astype(np.int64)
+
+    def images(self, rows: pl.DataFrame, pixels: Pixels) -> Images:
+        """Those rows in the pixel store."""
+        places: NDArray[np.int64] = np.array([pixels.rows[i] for i in rows["image_id"]], dtype=np.int64)
+        return Images(pixels.images, places, self.labels(rows))
 
 
 def training_data(folder: Path) -> TrainingData:
     """Read the train and validation rows of a dataset artifact of which anything is known.
 
-    Raises `UserError` for a set of volumes, and for one that was ingested without train or validation.
+    Raises `UserError` for a set that was ingested without train or validation.
     """
     card = dataset_card(folder)
-    refuse_volumes(card)
     absent = [name for name in SPLITS if name not in card["splits"]]
     if absent:
         raise UserError(
@@ -97,12 +100,3 @@ def training_data(folder: Path) -> TrainingData:
     rows = rows.filter(pl.Series([label is not None for label in read_labels(rows)], dtype=pl.Boolean))
     train, validation = (rows.filter(pl.col("split") == name) for name in SPLITS)
     return TrainingData(folder, card, train, validation)
-
-
-def refuse_volumes(card: Card) -> None:
-    """Raise `UserError` when a dataset's card says that it holds volumes."""
-    if card["dimensions"] != 2:
-        raise UserError(
-            f"the dataset {card['name']} holds volumes ({card['dimensions']}D), and training takes images (2D) only; "
-            "ingest its slices as images, each with its patient"
-        )

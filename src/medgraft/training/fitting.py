@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as pl
@@ -23,7 +23,7 @@ from medgraft.networks.network import Network, load_network, save_network
 from medgraft.store import Store
 from medgraft.training.callbacks import Progress, SaveChunk
 from medgraft.training.checkpoints import Checkpoints
-from medgraft.training.losses import class_weights, starting_logits
+from medgraft.training.losses import class_weights, prior_shift, starting_logits
 from medgraft.training.module import Classifier
 from medgraft.training.recipe import Recipe
 from medgraft.training.stream import Batch, ChunkSampler, Images, training_loader
@@ -43,12 +43,14 @@ class Compute:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A finished run: the network in its best state, the step that was, its validation loss, and the history."""
+    """A finished run: the network as it is packaged, its validation loss, facts of how it was fitted, the history.
+
+    `history`: step, loss on train and on validation, where the loss was gone down step by step.
+    """
 
     network: Network
-    steps: int
-    best_step: int
     validation_loss: float
+    facts: dict[str, Any]
     history: list[dict[str, float]]
 
 
@@ -58,7 +60,9 @@ def fit(
     train: Images,
     validation: Images,
     *,
-    frozen: Sequence[nn.Module] = (),
+    frozen: Sequence[nn.Module | nn.Parameter] = (),
+    from_features: bool = False,
+    fitted_head: bool = False,
     title: str,
     store: Store,
     key: str,
@@ -66,17 +70,33 @@ def fit(
 ) -> Fitted:
     """Train `network`, or go on where a killed run of the same `key` stopped, or restore it if it was finished.
 
-    Raises `RuntimeError` if anything in `frozen` has changed by a bit.
+    `from_features`: train and validation hold features of the frozen backbones, and the head alone is trained.
+    `fitted_head`: the head knows the classes already; otherwise it starts at their frequencies. Raises `RuntimeError`
+    if anything in `frozen` has changed by a bit.
     """
-    key = f"{key}-{_where(compute)}"
+    key = f"{key}-{where(compute)}"
     with tempfile.TemporaryDirectory() as scratch:
         finished = Path(scratch) / "run"
         if store.get(key, finished):
             compute.say(f"{title} · restored")
             return _read(finished)
-        before = [_bits(module) for module in frozen]
-        fitted = _train(network, recipe, train, validation, frozen, title, Checkpoints(store, key), compute)
-        if before != [_bits(module) for module in frozen]:
+        kept = [*frozen, *([network.backbones] if from_features else [])]
+        weights = class_weights(train.labels, len(network.spec.classes), recipe.imbalance)
+        if fitted_head:
+            network.take_back(-prior_shift(weights))  # what the weighted loss will learn, and `packaged` takes back
+        else:
+            network.start_at(starting_logits(train.labels, len(network.spec.classes), weights))
+        before = [_bits(part) for part in kept]
+        fitted = _train(
+            lambda loader: Classifier(network, recipe, weights, kept, loader, from_features=from_features),
+            recipe,
+            train,
+            validation,
+            title,
+            Checkpoints(store, key),
+            compute,
+        )
+        if before != [_bits(part) for part in kept]:
             raise RuntimeError("a frozen part of the network has changed during training")
         _write(fitted, finished)
         store.put(finished, key)
@@ -85,26 +105,21 @@ def fit(
 
 
 def _train(
-    network: Network,
+    classifier: Callable[[Callable[[int], DataLoader[Batch]]], Classifier],
     recipe: Recipe,
     train: Images,
     validation: Images,
-    frozen: Sequence[nn.Module],
     title: str,
     checkpoints: Checkpoints,
     compute: Compute,
 ) -> Fitted:
-    classes = len(network.spec.classes)
-    weights = class_weights(train.labels, classes, recipe.imbalance)
-    network.start_at(starting_logits(train.labels, classes, weights))
-
     def chunk_loader(chunk: int) -> DataLoader[Batch]:
         start = chunk * recipe.chunk_steps
         stop = min(start + recipe.chunk_steps, recipe.steps)
         sampler = ChunkSampler(len(train.rows), recipe.batch_size, recipe.seed, start, stop)
         return training_loader(train, sampler, compute.workers)
 
-    module = Classifier(network, recipe, weights, frozen, chunk_loader)
+    module = classifier(chunk_loader)
     trainer = _trainer(recipe, [Progress(title, compute.say), SaveChunk(checkpoints)], compute)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on loaders, not on results
@@ -112,13 +127,14 @@ def _train(
         trainer.fit(module, val_dataloaders=_whole(validation), ckpt_path=checkpoint, weights_only=True)
     if trainer.global_step != recipe.steps:
         raise RuntimeError(f"training stopped at step {trainer.global_step} of {recipe.steps}")
-    return Fitted(module.packaged(), recipe.steps, module.best_step, module.best_loss, module.history)
+    facts = {"steps": recipe.steps, "best_step": module.best_step}
+    return Fitted(module.packaged(), module.best_loss, facts, module.history)
 
 
 def _trainer(recipe: Recipe, callbacks: list[pl.Callback], compute: Compute) -> pl.Trainer:
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     return pl.Trainer(
-        accelerator=_device(compute),
+        accelerator=device(compute),
         devices=1,
         precision=recipe.precision,
         max_epochs=recipe.chunks,
@@ -133,14 +149,15 @@ def _trainer(recipe: Recipe, callbacks: list[pl.Callback], compute: Compute) -> 
     )
 
 
-def _device(compute: Compute) -> str:
+def device(compute: Compute) -> str:
+    """ "cuda" or "cpu"."""
     cuda = torch.cuda.is_available() if compute.device == "auto" else compute.device == "cuda"
     return "cuda" if cuda else "cpu"
 
 
-def _where(compute: Compute) -> str:
+def where(compute: Compute) -> str:
     """Sums depend on the device and on how many threads share them: a run goes on only where its bits repeat."""
-    return "cuda" if _device(compute) == "cuda" else f"cpu{torch.get_num_threads()}"
+    return "cuda" if device(compute) == "cuda" else f"cpu{torch.get_num_threads()}"
 
 
 def _whole(images: Images) -> DataLoader[tuple[Tensor, ...]]:
@@ -148,16 +165,16 @@ def _whole(images: Images) -> DataLoader[tuple[Tensor, ...]]:
     return DataLoader(TensorDataset(pixels, torch.from_numpy(images.labels)), batch_size=VALIDATION_BATCH)
 
 
-def _bits(module: nn.Module) -> dict[str, bytes]:
-    return {key: value.cpu().numpy().tobytes() for key, value in module.state_dict().items()}
+def _bits(part: nn.Module | nn.Parameter) -> dict[str, bytes]:
+    tensors = part.state_dict() if isinstance(part, nn.Module) else {"": part.detach()}
+    return {key: value.cpu().numpy().tobytes() for key, value in tensors.items()}
 
 
 def _write(fitted: Fitted, folder: Path) -> None:
     save_network(fitted.network, folder)
-    facts = {"steps": fitted.steps, "best_step": fitted.best_step, "validation_loss": fitted.validation_loss}
-    write_json(folder / "run.json", facts | {"history": fitted.history})
+    facts = {"validation_loss": fitted.validation_loss, "facts": fitted.facts, "history": fitted.history}
+    write_json(folder / "run.json", facts)
 
 
 def _read(folder: Path) -> Fitted:
-    facts = read_json(folder / "run.json")
-    return Fitted(load_network(folder), **facts)
+    return Fitted(load_network(folder), **read_json(folder / "run.json"))

@@ -57,14 +57,21 @@ def training_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 
 def total_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, int]:
     """The unweighted loss, added up over all that is known, and how much that is: images, or their labels."""
+    sums, counts = losses(logits, labels)
+    return sums.sum(), int(counts.sum())
+
+
+def losses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The unweighted loss of each image, added up over what is known of it, and how much that is: [B] and int64 [B]."""
     if labels.dim() == 1:
-        return functional.cross_entropy(logits, labels, reduction="sum"), len(labels)
-    return _binary(logits, labels).sum(), int((~labels.isnan()).sum())
+        return functional.cross_entropy(logits, labels, reduction="none"), torch.ones_like(labels)
+    return _binary(logits, labels).sum(1), (~labels.isnan()).sum(1)
 
 
 def _binary(logits: Tensor, labels: Tensor) -> Tensor:
     unknown = labels.isnan()
-    found = functional.binary_cross_entropy_with_logits(logits.float(), labels.nan_to_num(), reduction="none")
+    given = logits if logits.dtype == torch.float64 else logits.float()
+    found = functional.binary_cross_entropy_with_logits(given, labels.nan_to_num().to(given.dtype), reduction="none")
     return found.masked_fill(unknown, 0.0)
 
 

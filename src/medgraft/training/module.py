@@ -9,8 +9,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from medgraft.data.augmentation import augment
+from medgraft.data.augmentation_volume import augment_volumes
 from medgraft.errors import UserError
 from medgraft.networks.network import Network
+from medgraft.networks.preprocess import Preprocess
+from medgraft.networks.preprocess_volume import PreprocessVolume
 from medgraft.seeds import derive
 from medgraft.training.losses import prior_shift, total_loss, training_loss
 from medgraft.training.recipe import Recipe
@@ -18,11 +21,11 @@ from medgraft.training.stream import Batch
 
 
 class Classifier(pl.LightningModule):
-    """The loss of its task on a `Network`.
+    """The loss of its task on a `Network` of one backbone, or on the head of any, which then is given features.
 
     `class_weights` float32 [2, classes], of absent and present classes, weight the loss; what they shift in the
-    learned prior is taken back. Modules in `frozen` keep their parameters and stay in evaluation mode, BatchNorm
-    statistics included. `chunk_loader` gives the batches of a chunk by its number.
+    learned prior is taken back. What is in `frozen` keeps its parameters; modules there stay in evaluation mode,
+    BatchNorm statistics included. `chunk_loader` gives the batches of a chunk by its number.
     """
 
     class_weights: Tensor
@@ -32,17 +35,20 @@ class Classifier(pl.LightningModule):
         network: Network,
         recipe: Recipe,
         class_weights: Tensor,
-        frozen: Sequence[nn.Module],
+        frozen: Sequence[nn.Module | nn.Parameter],
         chunk_loader: Callable[[int], DataLoader[Batch]],
+        *,
+        from_features: bool,
     ) -> None:
         super().__init__()
         self.chunk_loader = chunk_loader
         self.network = network
         self.recipe = recipe
         self.register_buffer("class_weights", class_weights)
+        self.from_features = from_features
         self.frozen = list(frozen)
-        for module in self.frozen:
-            module.requires_grad_(False)
+        for part in self.frozen:
+            part.requires_grad_(False)
         self.best_loss = float("inf")
         self.best_step = 0
         self.best_state: dict[str, Tensor] = {}
@@ -53,8 +59,9 @@ class Classifier(pl.LightningModule):
     def train(self, mode: bool = True) -> "Classifier":
         """Training mode for all but what is frozen."""
         super().train(mode)
-        for module in self.frozen:
-            module.eval()
+        for part in self.frozen:
+            if isinstance(part, nn.Module):
+                part.eval()
         return self
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -68,22 +75,34 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Loss of one batch; dropout and the like draw from a seed of this step alone."""
-        images, labels = batch
-        seed = derive("view", self.recipe.seed, self.global_step)
-        views = augment(images.float(), self.recipe.augmentation, seed)
+        given, labels = batch
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(derive("forward", self.recipe.seed, self.global_step))
-            logits = self.network(self.network.preprocess.normalise(views))
+            logits = self._logits(given, derive("view", self.recipe.seed, self.global_step))
         loss = training_loss(logits, labels, self.class_weights)
         self._train_losses.append(loss.detach())
         return loss
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Adds up the loss of the model as it would be packaged, unweighted, its prior corrected."""
-        images, labels = batch
-        raw: Tensor = self.network(self.network.preprocess.normalise(images))
+        given, labels = batch
+        raw = self._logits(given, None)
         self._validation.append(total_loss(raw.float() - prior_shift(self.class_weights), labels))
+
+    def _logits(self, given: Tensor, view: int | None) -> Tensor:
+        """Of features as they are, or of images, seen as the seed `view` says or unchanged."""
+        if self.from_features:
+            of_features: Tensor = self.network.head(given)
+            return of_features
+        images = given.float()
+        if view is not None:
+            change = augment if images.ndim == 4 else augment_volumes
+            images = change(images, self.recipe.augmentation, view)
+        preprocess = self.network.preprocesses[0]
+        assert isinstance(preprocess, Preprocess | PreprocessVolume)
+        logits: Tensor = self.network(preprocess.normalise(images))
+        return logits
 
     def on_validation_epoch_end(self) -> None:
         """Keep the state when its validation loss is the lowest so far."""
@@ -102,9 +121,13 @@ class Classifier(pl.LightningModule):
             self.best_state = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401  (Lightning's own union)
-        """AdamW on what is trained, and the recipe's schedule by step."""
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay)
+        """AdamW on what is trained, the backbone at a rate of its own, and the recipe's schedule by step."""
+        rates = {self.network.head: 1.0, self.network.backbones: self.recipe.backbone_rate}
+        groups = [
+            {"params": [p for p in part.parameters() if p.requires_grad], "lr": rate * self.recipe.learning_rate}
+            for part, rate in rates.items()
+        ]
+        optimizer = torch.optim.AdamW([g for g in groups if g["params"]], weight_decay=self.recipe.weight_decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self.recipe.rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

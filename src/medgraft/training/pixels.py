@@ -1,4 +1,4 @@
-"""The training store: every image decoded and resized once, memory-mapped, keyed by what it was made from."""
+"""The pixel store: every image decoded and resized once, memory-mapped, keyed by what it was made from."""
 
 import json
 import os
@@ -7,68 +7,82 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from medgraft.artifacts import fingerprint, read_json
 from medgraft.code_version import code_version
 from medgraft.data.dataset import dataset_card, read_images
-from medgraft.data.images import decode
+from medgraft.data.stored import decode_stored
 from medgraft.errors import UserError
+from medgraft.networks.network import EIGHT_BITS
 from medgraft.networks.preprocess import Preprocess
+from medgraft.networks.preprocess_volume import PreprocessVolume
 
-CODE = ("data/images.py", "networks/preprocess.py", "training/pixels.py")
+CODE = (
+    *("data/content.py", "data/images.py", "data/nifti.py", "data/stored.py", "data/volumes.py"),
+    *("networks/preprocess.py", "networks/preprocess_volume.py", "training/pixels.py"),
+)
 BLOCK = 1 << 24  # bytes a checksum step
 
 
 @dataclass(frozen=True)
 class Pixels:
-    """uint8 [n, C, size, size], memory-mapped, and the row of each image id. For training only."""
+    """[n, C, size, size (, size)] in [0, 255], memory-mapped, and the row of each image id. For training only."""
 
-    images: NDArray[np.uint8]
+    images: NDArray[np.uint8] | NDArray[np.float16]
     rows: dict[str, int]
 
 
-def open_pixels(dataset: Path, image_size: int, cache: Path) -> Pixels:
-    """The training store of a dataset's train and validation images at `image_size`; made when it is not there.
+def open_pixels(dataset: Path, image_size: int, window: tuple[float, float], cache: Path) -> Pixels:
+    """The pixel store of a dataset's train and validation images at `image_size`; made when it is not there.
 
-    Gray sets are kept with one channel. Values are rounded to whole numbers, which predictions never are.
-    A store made from other images, or damaged since, is made anew.
+    Gray sets are kept with one channel, 8-bit ones as uint8, rounded, which predictions never are; volumes of more bits
+    as float16, `window` mapped to [0, 255]. A store made from other images, or damaged since, is made anew.
     """
     card = dataset_card(dataset)
-    key = fingerprint("pixels", {"image_size": image_size}, {"dataset": card["fingerprint"]}, code_version(CODE))
+    matters = {"image_size": image_size, "window": window}
+    key = fingerprint("pixels", matters, {"dataset": card["fingerprint"]}, code_version(CODE))
     data, facts = cache / f"{key}.npy", cache / f"{key}.json"
-    if not _intact(data, facts):
-        _make(dataset, card["channels"], image_size, data, facts)
+    if not intact(data, facts):
+        _make(dataset, image_size, window, data, facts)
     ids: list[str] = read_json(facts)["image_ids"]
     return Pixels(np.load(data, mmap_mode="r"), {image_id: row for row, image_id in enumerate(ids)})
 
 
-def _make(dataset: Path, channels: int, image_size: int, data: Path, facts: Path) -> None:
+def _make(dataset: Path, image_size: int, window: tuple[float, float], data: Path, facts: Path) -> None:
     data.parent.mkdir(parents=True, exist_ok=True)
     facts.unlink(missing_ok=True)
-    splits = ("train", "validation")
-    counts = dataset_card(dataset)["splits"]
-    count = sum(counts[split]["images"] for split in splits)
+    card = dataset_card(dataset)
+    splits, channels, dimensions = ("train", "validation"), card["channels"], card["dimensions"]
+    count = sum(card["splits"][split]["images"] for split in splits)
     temporary = data.with_name(f".{data.name}.{os.getpid()}")
-    pixels = open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(count, channels, image_size, image_size))
-    preprocess = Preprocess(image_size, (0.0,), (1.0,))
+    kind: type[np.uint8] | type[np.float16] = np.uint8 if window == EIGHT_BITS else np.float16
+    shape = (count, channels, *[image_size] * dimensions)
+    pixels = open_memmap(temporary, mode="w+", dtype=kind, shape=shape)
+    plain: tuple[int, tuple[float, ...], tuple[float, ...]] = (image_size, (0.0,), (1.0,))
+    preprocess = Preprocess(*plain) if dimensions == 2 else PreprocessVolume(*plain, window)
     ids = []
     for row, (image_id, raw) in enumerate(read_images(dataset, splits)):
-        resized = preprocess.resize(torch.from_numpy(decode(raw).copy())[None, :, :, :channels])
-        pixels[row] = resized[0].round().clamp(0, 255).to(torch.uint8).numpy()
+        resized = preprocess.resize(decode_stored(raw, dimensions)[..., :channels])[0].clamp(0, 255)
+        pixels[row] = resized.round().numpy().astype(kind) if kind is np.uint8 else resized.numpy().astype(kind)
         ids.append(image_id)
     pixels.flush()
     del pixels
     temporary.replace(data)
-    text = json.dumps({"image_ids": ids, "bytes": data.stat().st_size, "crc32": _checksum(data)})
+    vouch(data, facts, {"image_ids": ids})
+
+
+def vouch(data: Path, facts: Path, more: dict[str, object]) -> None:
+    """Write down, beside `data`, its length and checksum, and `more`: only then does it count."""
+    text = json.dumps(more | {"bytes": data.stat().st_size, "crc32": _checksum(data)})
     written = facts.with_name(f".{facts.name}.{os.getpid()}")
     written.write_text(text, encoding="utf-8")
     written.replace(facts)
 
 
-def _intact(data: Path, facts: Path) -> bool:
+def intact(data: Path, facts: Path) -> bool:
+    """Whether `data` is what was vouched for."""
     if not (data.is_file() and facts.is_file()):
         return False
     try:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnxruntime
@@ -11,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from medgraft.data.dataset import read_images
-from medgraft.data.images import decode
+from medgraft.data.stored import decode_stored
 from medgraft.networks.export import INPUT, export
 from medgraft.networks.network import Network
 
@@ -27,33 +26,32 @@ def predict(networks: Sequence[Network], dataset: Path, splits: Sequence[str]) -
     """
     if not networks:
         return []
-    preprocess = networks[0].preprocess
+    first = networks[0]
     logits: list[list[NDArray[np.float32]]] = [[] for _ in networks]
-    images = (preprocess(torch.from_numpy(decode(raw).copy())[None]) for _, raw in read_images(dataset, splits))
+    stored = (decode_stored(raw, first.spec.dimensions) for _, raw in read_images(dataset, splits))
+    images = (first.preprocess(image) for image in stored)
     while batch := list(islice(images, BATCH)):
-        inputs = torch.cat(batch)
+        inputs = [torch.cat(parts) for parts in zip(*batch, strict=True)]
         for collected, network in zip(logits, networks, strict=True):
-            collected.append(network.eval()(inputs).float().numpy())
+            collected.append(network.eval()(*inputs).float().numpy())
     return [np.concatenate(parts) for parts in logits]
 
 
 def predict_packaged(
-    network: Network, dataset: Path, splits: Sequence[str]
+    network: Network, dataset: Path, splits: Sequence[str], model: Path
 ) -> dict[str, tuple[list[str], NDArray[np.float32]]]:
     """By split, image ids and logits float32 [n, classes] of the network that is packaged, by the graph that is served.
 
     ONNX Runtime and torch round differently; on five classes and 600 images their probabilities were 1.5e-5 apart.
-    So the headline figures come from what will be deployed: exported, one image at a time.
+    So the headline figures come from what will be deployed: exported, to `model`, one image at a time.
     """
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        export(network, None, path)
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        found = {}
-        for split in splits:
-            ids, logits = [], []
-            for image_id, raw in read_images(dataset, [split]):
-                ids.append(image_id)
-                logits.append(session.run(None, {INPUT: decode(raw)[None]})[0])
-            found[split] = ids, np.concatenate(logits)
+    export(network, None, model)
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    found = {}
+    for split in splits:
+        ids, logits = [], []
+        for image_id, raw in read_images(dataset, [split]):
+            ids.append(image_id)
+            logits.append(session.run(None, {INPUT: decode_stored(raw, network.spec.dimensions).numpy()})[0])
+        found[split] = ids, np.concatenate(logits)
     return found

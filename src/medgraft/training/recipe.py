@@ -12,7 +12,7 @@ class Recipe:
     """AdamW with linear warm-up over the first tenth of the steps and cosine decay to zero.
 
     `steps` optimiser steps of `batch_size` images; a checkpoint and a look at the validation loss every
-    `chunk_steps`.
+    `chunk_steps`. The head learns at `learning_rate`, backbones at `backbone_rate` times that.
     """
 
     steps: int
@@ -24,6 +24,7 @@ class Recipe:
     imbalance: Literal["weighted", "none"]
     augmentation: Augmentation
     precision: Literal["32-true", "bf16-mixed", "16-mixed"]
+    backbone_rate: float = 1.0
 
     @property
     def chunks(self) -> int:
@@ -38,7 +39,15 @@ class Recipe:
         return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, self.steps - warm)))
 
 
-def recipe(study: Study, images: int, epochs: int, learning_rate: float, weight_decay: float, seed: int) -> Recipe:
+def recipe(
+    study: Study,
+    images: int,
+    epochs: int,
+    learning_rate: float,
+    weight_decay: float,
+    seed: int,
+    backbone_rate: float = 1.0,
+) -> Recipe:
     """The recipe for a run on `images` training images: `epochs` of them, but never over the cost ceiling."""
     batch = min(study.batch_size, images)
     processed = min(epochs * images, study.max_images)
@@ -52,4 +61,5 @@ def recipe(study: Study, images: int, epochs: int, learning_rate: float, weight_
         imbalance=study.imbalance,
         augmentation=study.augmentation,
         precision=study.precision,
+        backbone_rate=backbone_rate,
     )

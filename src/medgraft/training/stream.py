@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,17 +13,17 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from medgraft.seeds import derive
 
 Key = tuple[int, list[int]]  # step, indices of its images
-Batch = tuple[Tensor, Tensor]  # uint8 [B, C, S, S], int64 [B] or float32 [B, classes]
+Batch = tuple[Tensor, Tensor]  # images or features [B, …], int64 [B] or float32 [B, classes]
 
 
 @dataclass(frozen=True)
 class Images:
-    """What one run trains on: uint8 [n, C, S, S] of the whole store, the rows used, and their labels.
+    """What one run trains on: images (see `Pixels`), or features [n, d], of a whole store, the rows used, their labels.
 
     Labels are int64 [n], the index of the class; for multilabel float32 [n, classes]: 1, 0 or NaN (unknown).
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[Any]
     rows: NDArray[np.int64]
     labels: NDArray[np.int64] | NDArray[np.float32]
 

@@ -1,25 +1,20 @@
-"""What a strategy is: settings, and a function that fits one run.
+"""What a strategy is: settings, a function that fits one run, and, where it has to find something out first, a search.
 
 A *run* is one label fraction and one seed of a candidate; a strategy never sees another run, nor test data.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field
-from torch import nn
 
 from medgraft.catalog import Catalog
-from medgraft.networks.heads import Kind
-from medgraft.networks.initialization import Initialization
-from medgraft.networks.network import Network, NetworkSpec, new_network
-from medgraft.params import Settings, Study, Task
-from medgraft.seeds import derive
-from medgraft.store import Store
-from medgraft.training.fitting import Compute, Fitted, fit
-from medgraft.training.recipe import recipe
-from medgraft.training.stream import Images
+from medgraft.networks.assembly import BackboneSpec
+from medgraft.params import Settings
+from medgraft.training.fitting import Fitted
+from medgraft.transfer.run import Run
 
 
 class StrategySettings(Settings):
@@ -34,27 +29,43 @@ class StrategySettings(Settings):
 
     @property
     def passes(self) -> int:
-        """About how often a run goes over its training images, for the plan's estimate of time."""
-        raise NotImplementedError
+        """About how often a run trains on its images, for the plan's estimate of time; 0: on stored features alone."""
+        return 0
 
     @property
-    def trains_backbone(self) -> bool:
-        """Whether a step goes back through the backbone, for the same estimate."""
-        return True
+    def searches(self) -> bool:
+        """Whether `Strategy.search` is asked before anything is fitted."""
+        return False
 
 
 class OneSource(StrategySettings):
-    """Settings of strategies that start from one initialization and train with the common recipe."""
+    """Settings of strategies that start from one initialization."""
 
     initialization: str = Field(description="Name of the initialization to start from.")
-    epochs: int = Field(30, ge=1, description="Passes over the training images, cut short by study.max_images.")
-    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of AdamW.")
-    weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
 
     @property
     def sources(self) -> list[str]:
         """The one initialization."""
         return [self.initialization]
+
+
+class ManySources(StrategySettings):
+    """Settings of strategies that join several initializations, of any architecture."""
+
+    initializations: list[str] = Field(min_length=2, description="Names of the initializations to join.")
+
+    @property
+    def sources(self) -> list[str]:
+        """All of them."""
+        return self.initializations
+
+
+class FineTuned(OneSource):
+    """Settings of strategies that train a network with the common recipe."""
+
+    epochs: int = Field(30, ge=1, description="Passes over the training images, cut short by study.max_images.")
+    learning_rate: float = Field(1e-3, gt=0, description="Peak learning rate of AdamW.")
+    weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
 
     @property
     def passes(self) -> int:
@@ -63,62 +74,33 @@ class OneSource(StrategySettings):
 
 
 @dataclass(frozen=True)
-class Run:
-    """All a strategy gets for one run.
+class Search:
+    """What a search inside train has found: finalists, of which validation chooses one, and all that was tried.
 
-    `images(size)` gives train and validation images at an image size; `key` identifies the run in the store.
+    `finalists`: settings by name, each fitted by its own strategy; few, since each is a look at validation. `record`
+    goes into the artifact, with what `reflect` adds once the finalists are fitted (the packaged run of each);
+    `plot` writes a picture of the whole record (SVG).
     """
 
-    initializations: Mapping[str, Initialization]
-    classes: tuple[str, ...]
-    task: Task
-    study: Study
-    seed: int
-    images: Callable[[int], tuple[Images, Images]]
-    title: str
-    store: Store
-    key: str
-    compute: Compute
-
-    def network(self, name: str, head: Kind) -> Network:
-        """A network that starts from the initialization of that name, its head drawn from the run's seed."""
-        source = self.initializations[name]
-        origin = source.origin
-        spec = NetworkSpec(
-            origin.architecture, origin.image_size, origin.mean, origin.std, self.classes, head, self.task
-        )
-        return new_network(spec, source.weights, derive("head", self.seed))
-
-    def fit(self, network: Network, settings: OneSource, frozen: Sequence[nn.Module] = ()) -> Fitted:
-        """Train with the common recipe; parts in `frozen` stay as they are, bit for bit."""
-        train, validation = self.images(network.spec.image_size)
-        plan = recipe(
-            self.study,
-            len(train.rows),
-            settings.epochs,
-            settings.learning_rate,
-            settings.weight_decay,
-            derive("run", self.seed),
-        )
-        return fit(
-            network,
-            plan,
-            train,
-            validation,
-            frozen=frozen,
-            title=self.title,
-            store=self.store,
-            key=self.key,
-            compute=self.compute,
-        )
+    finalists: Mapping[str, StrategySettings]
+    record: dict[str, Any]
+    reflect: Callable[[Mapping[str, Fitted]], dict[str, Any]] = lambda fits: {}
+    plot: Callable[[Mapping[str, Any], Path], None] | None = None
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """A transfer strategy: its settings' schema and the function that fits one run."""
+    """A transfer strategy: its settings' schema and the function that fits one run.
+
+    `check` raises `UserError` when a whole backbone does not suit the settings; `plan` asks it for every source.
+    `search`, asked if the settings say so, gets the run of all labels and the first seed; see `Search`. It may look at
+    nothing but train. `fit` is None where every setting needs a search.
+    """
 
     settings: type[StrategySettings]
-    fit: Callable[[Run, Any], Fitted]
+    fit: Callable[[Run, Any], Fitted] | None = None
+    check: Callable[[BackboneSpec, Any], None] = lambda backbone, settings: None
+    search: Callable[[Run, Any], Search] | None = None
 
 
 strategies: Catalog[Strategy] = Catalog("strategy", "strategies")

@@ -7,7 +7,7 @@ from tests.tiny import tiny_params
 
 from medgraft.params import Params, Task
 from medgraft.pretraining import MethodSettings, methods
-from medgraft.stages.preflight import describe, estimates
+from medgraft.stages.estimating import describe, estimates
 from medgraft.stages.resolution import Resolved
 from medgraft.transfer import strategies
 
@@ -22,5 +22,9 @@ def test_a_step_of_the_real_task_is_measured(task: Task) -> None:
     resolved = Resolved(params, {"scratch": scratch}, candidates)
     found = estimates(resolved, 200)
     assert [e.name for e in found] == ["probe", "full"]
-    assert all(e.runs == 1 and 0 < e.chunk_seconds < e.seconds < 600 for e in found)
+    probe, full = found
+    assert probe.runs == full.runs == 1
+    assert probe.chunk_seconds == 0 < probe.seconds < full.seconds < 600
+    assert 0 < full.chunk_seconds < full.seconds
+    assert full.bytes_ > 4 * 4 * 1_518_000  # four copies of mobilenetv3_small_100's float32 parameters, and activations
     assert any(task in line for line in describe(found, 200, resolved))

@@ -1,0 +1,243 @@
+"""Linear probes: L2-regularised logistic regression on stored features, its strength chosen by patient-grouped folds.
+
+The strength is scikit-learn's C, see `logistic`; the weights it holds down act on standardised features.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from medgraft.errors import UserError
+from medgraft.networks.heads import Standardise
+from medgraft.params import Task
+from medgraft.training.folds import folds as assign_folds
+from medgraft.training.logistic import Floats, Labels, make_last, path
+from medgraft.training.losses import class_weights, losses
+from medgraft.training.standardisation import standardisation
+
+Features = NDArray[np.float32] | NDArray[np.float64]
+Imbalance = Literal["weighted", "none"]
+
+# Of the searches (`logistic.path`) in cross-validation, which needs losses, and of the one whose weights stay: the
+# losses near their minimum are then right to 1e-4 of them, the weights to 1e-4 of their standard errors.
+FOLDS_TOLERANCE, TOLERANCE = 3e-3, 1e-4
+# A fold is not followed to weaker regularisation once its loss is this much over its lowest: from there it only rises,
+# and that is where the search takes longest.
+RISEN = 1.1
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """A log grid of C.
+
+    C is the variance that the penalty expects of a weight: it does not grow with n, and as d weights together make
+    logits of order one, the best is found around 1 / d. At 1e-6 even many thousand features are held down, at 1e2 only
+    directions that hardly vary, which few features of many images may need. (CLIP, arXiv 2103.00020, appendix A.3,
+    searches 1e-6 to 1e6.) Half decades are enough: the loss is flat around its minimum.
+    """
+
+    lowest: float = 1e-6
+    highest: float = 1e2
+    count: int = 17
+
+    def values(self) -> Floats:
+        """Ascending, from strong to weak regularisation: float64 [count]."""
+        return np.geomspace(self.lowest, self.highest, self.count)
+
+
+GRID = Strengths()
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A last layer on features less `mean` and divided by `scale`, float64 [d] each.
+
+    `last` is the state of a `heads.Linear` (weight [C, d], bias [C]) or, ordinal, of a `heads.CumulativeLink` (weight
+    [1, d], first [1], gaps [C - 2], offset [C]), float64, what a weighted loss has shifted taken back. A constant
+    feature has an infinite scale, see `standardisation`.
+    """
+
+    mean: Floats
+    scale: Floats
+    last: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A probe, and what cross-validation told about its strength.
+
+    `strength`: the C chosen; `edge`: whether it is the first or last of the grid. `losses` float64 [grid]: for each C
+    the mean unweighted loss (nats) of all that is known, each image under the probe of the folds it is not in; infinite
+    where some fold was not followed that far. `error`: standard error of the chosen one's, patients being the unit.
+    `folds`: how many there were. `logits` float64 [n, C]: of each image under that probe, at the chosen C. `probe`:
+    fitted to all images with the chosen C.
+    """
+
+    strength: float
+    edge: bool
+    losses: Floats
+    error: float
+    folds: int
+    logits: Floats
+    probe: Probe
+
+    @property
+    def loss(self) -> float:
+        """That at the chosen C."""
+        return float(self.losses.min())
+
+
+def fit_probe(
+    features: Features,
+    labels: Labels,
+    groups: Sequence[str],
+    task: Task,
+    classes: int,
+    imbalance: Imbalance,
+    seed: int,
+    what: str,
+    folds: int = 5,
+    grid: Strengths = GRID,
+) -> Fit:
+    """The probe of the C with the lowest cross-validated loss; of equal ones, the smallest.
+
+    features [n, d]; labels int64 [n], or float32 [n, C] of 1, 0 and NaN (unknown); groups [n]: patients, who are whole
+    in one of at most `folds` folds. Standardisation and class weights are those of the other folds, too. The last fit
+    keeps the chosen C although it sees more images: C is a variance expected of the weights, which are the same.
+    Raises `UserError` as `fit_at` and `folds.folds` do; `what` names the features there.
+    """
+    _check(features, labels, classes, what)
+    fold_of = assign_folds(groups, _truths(labels, classes), folds, seed)
+    strengths = grid.values()
+    outside = np.empty((len(strengths), len(features), classes))
+    totals, known = np.full((len(strengths), len(features)), np.inf), np.empty(len(features))
+    for fold in np.unique(fold_of):
+        held = fold_of == fold
+        lowest = np.inf
+        probes = _probes(features[~held], labels[~held], task, classes, imbalance, strengths, FOLDS_TOLERANCE)
+        for place, probe in enumerate(probes):
+            outside[place, held] = logits(probe, features[held])
+            found, counts = losses(torch.from_numpy(outside[place, held]), torch.from_numpy(labels[held]))
+            totals[place, held], known[held] = found.numpy(), counts.numpy()
+            lowest = min(lowest, totals[place, held].sum())
+            if totals[place, held].sum() > RISEN * lowest:
+                break
+    mean_losses = totals.sum(axis=1) / known.sum()
+    best = int(mean_losses.argmin())
+    strength = float(strengths[best])
+    return Fit(
+        strength=strength,
+        edge=best in (0, len(strengths) - 1),
+        losses=mean_losses,
+        error=_clustered_error(totals[best], known, groups),
+        folds=len(np.unique(fold_of)),
+        logits=outside[best],
+        probe=fit_at(features, labels, task, classes, imbalance, strength, what),
+    )
+
+
+def fit_at(
+    features: Features, labels: Labels, task: Task, classes: int, imbalance: Imbalance, strength: float, what: str
+) -> Probe:
+    """The probe of strength C; arguments as of `fit_probe`.
+
+    A multilabel class that is never, or always, present gets a constant (`logistic.path`).
+    Raises `UserError` for features that are not finite and, where classes exclude each other, for one without images.
+    """
+    _check(features, labels, classes, what)
+    # Twice: the second search knows the curvature at the optimum, so that its tolerance is what it is meant to be.
+    twice = np.array([strength, strength])
+    _, probe = _probes(features, labels, task, classes, imbalance, twice, TOLERANCE)
+    return probe
+
+
+def logits(probe: Probe, features: Features) -> Floats:
+    """Features [n, d] → logits float64 [n, C], which mean what those of a network of the task mean."""
+    state = _tensors(probe.last)
+    classes = len(state["offset"] if "first" in state else state["bias"])
+    last = make_last("first" in state, len(probe.mean), classes)
+    last.load_state_dict(state)
+    with torch.no_grad():
+        found = last(torch.from_numpy((features - probe.mean) / probe.scale))
+    return np.asarray(found.numpy(), dtype=np.float64)
+
+
+@torch.no_grad()
+def fill(head: nn.Sequential, probe: Probe) -> None:
+    """Make a head of kind `linear` or `standardised_linear` give the probe's logits, in the head's own precision."""
+    *before, last = head
+    mean, scale = torch.from_numpy(probe.mean), torch.from_numpy(probe.scale)
+    state = _tensors(probe.last)
+    if before:
+        (standardise,) = before
+        assert isinstance(standardise, Standardise)
+        standardise.mean.copy_(mean)
+        standardise.scale.copy_(scale)
+    else:
+        state["weight"] = state["weight"] / scale
+        moved = state["weight"] @ mean
+        if "first" in state:
+            state["first"] = state["first"] + moved  # thresholds are what a score is subtracted from
+        else:
+            state["bias"] = state["bias"] - moved
+    last.load_state_dict(state)
+
+
+def _tensors(state: Mapping[str, Floats]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(value) for name, value in state.items()}
+
+
+def _probes(
+    features: Features,
+    labels: Labels,
+    task: Task,
+    classes: int,
+    imbalance: Imbalance,
+    strengths: Floats,
+    tolerance: float,
+) -> Iterator[Probe]:
+    """The probe of each C, ascending."""
+    mean, scale = standardisation(features)
+    weights = class_weights(labels, classes, imbalance)
+    for last in path((features - mean) / scale, labels, task, classes, weights, strengths, tolerance):
+        last["weight"][:, np.isinf(scale)] = 0.0  # after two rotations it is rounding
+        yield Probe(mean, scale, last)
+
+
+def _clustered_error(losses: Floats, known: Floats, groups: Sequence[str]) -> float:
+    """Standard error of sum(losses) / sum(known), a ratio of sums over independent patients.
+
+    Cochran 1977, "Sampling techniques", section 6.3. That folds share training images is left out, as it has to be
+    (Bengio & Grandvalet 2004, "No unbiased estimator of the variance of k-fold cross-validation").
+    """
+    patient = np.unique(np.asarray(groups), return_inverse=True)[1]
+    residuals = np.bincount(patient, losses - losses.sum() / known.sum() * known)
+    return float(np.sqrt(np.square(residuals).sum() * len(residuals) / (len(residuals) - 1)) / known.sum())
+
+
+def _truths(labels: Labels, classes: int) -> Floats:
+    """What folds share fairly: images of each class, or images known to have, and known not to have, each finding."""
+    if labels.ndim == 1:
+        return np.asarray(labels[:, None] == np.arange(classes), dtype=np.float64)
+    return np.hstack([labels, 1 - labels]).astype(np.float64)
+
+
+def _check(features: Features, labels: Labels, classes: int, what: str) -> None:
+    broken = ~np.isfinite(features).all(axis=1)
+    if broken.any():
+        raise UserError(
+            f"{what}: {broken.sum()} of {len(features)} images have features that are NaN or infinite (the first is "
+            f"row {int(broken.argmax())}): check the images, or leave this source out"
+        )
+    if labels.ndim == 1:
+        absent = np.flatnonzero(np.bincount(labels, minlength=classes) == 0)
+        if len(absent):
+            raise UserError(
+                f"{what}: no image of class {', '.join(map(str, absent))} (counted from 0): take a larger label "
+                "fraction, or leave the class out"
+            )

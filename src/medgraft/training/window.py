@@ -1,0 +1,34 @@
+"""Which values of volumes become black and white: one window for a whole dataset, told by its train volumes."""
+
+from pathlib import Path
+
+import numpy as np
+
+from medgraft.data.dataset import dataset_card, read_images
+from medgraft.data.volumes import decode_nifti
+from medgraft.networks.network import EIGHT_BITS
+
+LOW, HIGH = 0.5, 99.5  # percentiles, as nnU-Net clips CT (Isensee et al. 2021, doi 10.1038/s41592-020-01008-z, methods)
+VOXELS = 5_000  # of each volume, evenly spaced
+
+
+def window(dataset: Path) -> tuple[float, float]:
+    """The 0.5th and 99.5th percentile of the train volumes' voxels, each volume counting alike; labels are not read.
+
+    Images, and volumes whose every value is 8-bit, are taken as they are: 0 and 255. A set of one value gets a window
+    of width one.
+    """
+    if dataset_card(dataset)["dimensions"] == 2:
+        return EIGHT_BITS
+    samples = []
+    eight_bits = True
+    for _, raw in read_images(dataset, ["train"]):
+        voxels = decode_nifti(raw)[0]
+        eight_bits = eight_bits and voxels.dtype == np.uint8
+        flat = voxels.reshape(-1)
+        places = np.linspace(0, flat.size - 1, min(flat.size, VOXELS)).round().astype(np.int64)
+        samples.append(flat[places].astype(np.float64))
+    if eight_bits:
+        return EIGHT_BITS
+    low, high = (float(np.percentile(np.concatenate(samples), percent)) for percent in (LOW, HIGH))
+    return low, max(high, low + 1)

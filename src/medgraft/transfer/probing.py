@@ -1,0 +1,54 @@
+"""Classifiers on stored features: what the probing strategies share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from medgraft.networks.network import Network
+from medgraft.seeds import derive
+from medgraft.training.features import Examples
+from medgraft.training.fitting import Fitted
+from medgraft.training.losses import total_loss
+from medgraft.training.probe import Fit, fit_probe
+from medgraft.transfer.run import Run
+
+
+def probe(run: Run, train: Examples, features: NDArray[np.float32], what: str) -> Fit:
+    """L2 logistic regression on these features of the run's train images; see `fit_probe`. `what`: whose they are."""
+    return fit_probe(
+        features,
+        train.labels,
+        train.groups,
+        run.task,
+        len(run.classes),
+        run.study.imbalance,
+        derive("folds", run.seed),
+        what=what,
+    )
+
+
+def probe_facts(fit: Fit) -> dict[str, Any]:
+    """What the artifact says of a probe."""
+    return {
+        "strength": fit.strength,
+        "strength_at_edge": fit.edge,
+        "cross_validated_loss": fit.loss,
+        "cross_validated_loss_se": fit.error,
+        "folds": fit.folds,
+    }
+
+
+def joined(parts: Sequence[Examples]) -> NDArray[np.float32]:
+    """The whole backbones' features side by side, as a network of several backbones has them."""
+    return np.concatenate([part.whole for part in parts], axis=1)
+
+
+@torch.inference_mode()
+def finished(network: Network, features: NDArray[np.float32], examples: Examples, facts: Mapping[str, Any]) -> Fitted:
+    """A network whose head was fitted on stored features, with its loss on these (validation) examples."""
+    logits = network.eval().head(torch.from_numpy(features))
+    loss, count = total_loss(logits, torch.from_numpy(examples.labels))
+    return Fitted(network, float(loss) / count, dict(facts), [])

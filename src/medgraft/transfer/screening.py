@@ -1,0 +1,145 @@
+"""Which cuts are worth fine-tuning: a probe on the features at each, ranked by cross-validation inside train.
+
+In two stages, as the paper searches (arXiv 2106.05152, section 3): the ends of all blocks, then the units inside the
+best block. Its own probes (FAT, a linear head on the frozen network) found the same best block as its full search. The
+last cut is left out where it is the whole network under another name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from medgraft.networks.assembly import assemble
+from medgraft.networks.cuts import Cut, cuts
+from medgraft.networks.network import Network
+from medgraft.networks.taps import WHOLE
+from medgraft.seeds import derive
+from medgraft.training.features import passed
+from medgraft.training.losses import losses
+from medgraft.training.probe import Fit
+from medgraft.training.similarity import linear_cka
+from medgraft.transfer.plots import plot_search
+from medgraft.transfer.probing import probe, probe_facts
+from medgraft.transfer.run import Run
+
+plot = plot_search
+
+
+@dataclass(frozen=True)
+class Screened:
+    """A probed place, `stage` 1 (end of a block, or the whole) or 2 (inside the best block).
+
+    `excess`: its cross-validated loss less the lowest one, and `excess_se` the standard error of that difference, over
+    patients.
+    """
+
+    place: Cut
+    stage: int
+    fit: Fit
+    excess: float
+    excess_se: float
+
+    def facts(self) -> dict[str, Any]:
+        """For the artifact."""
+        found = asdict(self.place) | {"stage": self.stage} | probe_facts(self.fit)
+        return found | {"excess": self.excess, "excess_se": self.excess_se}
+
+
+def screen(run: Run, name: str) -> list[Screened]:
+    """Every place that was probed, lowest first, the whole network last."""
+    spec = run.backbone(name)
+    backbone = assemble(spec)
+    places = cuts(backbone, spec.image_size)
+    size = sum(p.numel() for p in backbone.parameters())
+    whole = Cut(WHOLE, places[-1].block + 1, True, *_end(places[-1]), size, places[-1].macs)
+    if places[-1].parameters == size:
+        places = places[:-1]
+    ends = [place for place in places if place.ends_block]
+    train, _ = run.features(name, [*(place.name for place in places), WHOLE])
+
+    def probed(wanted: Sequence[Cut]) -> dict[Cut, Fit]:
+        return {
+            place: probe(run, train, train.features[place.name], f"initialization {name} at {place.name}")
+            for place in wanted
+        }
+
+    fits = probed([*ends, whole])
+    block = min(ends, key=lambda place: fits[place].loss).block
+    inside = probed([place for place in places if place.block == block and not place.ends_block])
+    tried = fits | inside
+    best = min(tried, key=lambda place: tried[place].loss)
+    each = {place: losses_by_patient(fit, train.labels, train.groups) for place, fit in tried.items()}
+    found = []
+    for place in sorted(tried, key=lambda place: (place.parameters, place.macs, place.block)):
+        excess, error = _difference(each[place], each[best])
+        found.append(Screened(place, 2 if place in inside else 1, tried[place], excess, error))
+    return found
+
+
+def chosen(screened: Sequence[Screened]) -> list[str]:
+    """Two cuts for the final: the one that train likes best, and the smallest within one standard error of it.
+
+    Where that is the same one, the next best. Fewer where there are no two.
+    """
+    cut = sorted((s for s in screened if s.place.name != WHOLE), key=lambda s: (s.fit.loss, s.place.parameters))
+    if len(cut) < 2:
+        return [s.place.name for s in cut]
+    near = [s for s in cut if s.fit.loss - cut[0].fit.loss <= max(s.excess_se, cut[0].excess_se)]
+    smallest = min(near, key=lambda s: (s.place.parameters, s.place.macs))
+    return [cut[0].place.name, (smallest if smallest is not cut[0] else cut[1]).place.name]
+
+
+def drift(run: Run, name: str, tuned: Network) -> dict[str, Any]:
+    """How much fine-tuning the whole network changed each depth: CKA of its features with those before, on validation.
+
+    Beside it that of a network with random weights: what is no closer than that has kept nothing. No label is read. 1:
+    the same up to rotation and scale. The paper asks this with SVCCA; CKA tells it better with few images
+    (Kornblith et al., arXiv 1905.00414, section 6).
+    """
+    spec = run.backbone(name)
+    names = [place.name for place in cuts(assemble(spec), spec.image_size)]
+    _, before = run.features(name, [*names, WHOLE])
+    random = assemble(spec, derive("drift", run.seed))
+    rows = run.data.validation
+    after, baseline = (
+        passed(backbone, spec, run.data, rows, run.window, run.compute, [*names, WHOLE])
+        for backbone in (tuned.backbones[0], random)
+    )
+    return {
+        "drift": [
+            {
+                "name": place,
+                "kept": linear_cka(before.features[place], after[place]),
+                "random": linear_cka(before.features[place], baseline[place]),
+            }
+            for place in [*names, WHOLE]
+        ]
+    }
+
+
+def losses_by_patient(
+    fit: Fit, labels: NDArray[np.int64] | NDArray[np.float32], groups: Sequence[str]
+) -> NDArray[np.float64]:
+    """Sum and count of the out-of-fold losses of every patient: float64 [patients, 2], sorted by patient."""
+    sums, counts = losses(torch.from_numpy(fit.logits), torch.from_numpy(labels))
+    names, index = np.unique(np.array(groups), return_inverse=True)
+    table = np.zeros((len(names), 2))
+    np.add.at(table, index, np.stack([sums.numpy(), counts.numpy()], axis=1))
+    return table
+
+
+def _difference(one: NDArray[np.float64], best: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean loss less the best's, and its standard error over patients (ratio estimator, Cochran 1977, section 6.4)."""
+    total = best[:, 1].sum()
+    difference = float((one[:, 0] - best[:, 0]).sum() / total)
+    residuals = one[:, 0] - best[:, 0] - difference * best[:, 1]
+    n = len(residuals)
+    return difference, float(np.sqrt(n / (n - 1) * (residuals**2).sum()) / total)
+
+
+def _end(place: Cut) -> tuple[int, int]:
+    return place.channels, place.reduction
