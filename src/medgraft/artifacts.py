@@ -22,6 +22,7 @@ HOW_TO_MAKE = {
     "evaluation": "medgraft evaluate",
     "registration": "medgraft register",
     "validation": "medgraft validate",
+    "ranking": "medgraft rank",
 }
 
 Card = dict[str, Any]

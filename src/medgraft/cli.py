@@ -116,16 +116,32 @@ def evaluate(artifacts: Artifacts = ARTIFACTS, store: StoreUri = DEFAULT_STORE) 
 
 
 @app.command()
+def rank(artifacts: Artifacts = ARTIFACTS) -> None:
+    """Score the initializations by transferability, as advice; nothing is chosen by it.
+
+    Reads artifacts/plan, artifacts/dataset (train and validation) and artifacts/initializations. Writes artifacts/ranking.
+    """
+    from medgraft.stages import rank as command
+
+    out = artifacts / "ranking"
+    outcome = command.run(artifacts, out, say=typer.echo)
+    typer.echo("\n".join(command.table(out)))
+    _done("rank", out, outcome)
+
+
+@app.command()
 def cuts(
     architecture: Annotated[str, typer.Argument(help="A timm architecture, or a `monai_…` one.")],
     image_size: Annotated[int, typer.Option(help="Side of the input in pixels or voxels.")] = 224,
     volumes: Annotated[str | None, typer.Option(help="acs, inflated or native: as in the initialization.")] = None,
 ) -> None:
-    """List where a backbone can be cut: what `cut` of a strategy may be, and what is left there."""
-    from medgraft.stages import cuts as listing
+    """List where a backbone can be cut: what `cut` of a strategy may be, and what is left there.
 
-    for line in listing.run(architecture, image_size, volumes):
-        typer.echo(line)
+    Reads and writes nothing.
+    """
+    from medgraft.stages import cuts as command
+
+    typer.echo("\n".join(command.run(architecture, image_size, volumes)))
 
 
 @app.command()

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from medgraft.errors import UserError
 from medgraft.networks.backbones import create_backbone
-from medgraft.networks.cuts import STEM, Truncated, cuts, find_cut, truncate
+from medgraft.networks.cuts import Truncated, cuts, find_cut, truncate
 from medgraft.networks.native import create_native
+from medgraft.networks.units import STEM
 from medgraft.networks.volumetric import How, to_volumes
 
 FAMILIES = {

@@ -10,6 +10,9 @@ ASKED = {
     "split": {"validation": 0.2, "test": 0.2, "seed": 0, "held_out": None, "only_test": False},
 }
 
+LOOKS = {"solid": 1, "shaky": 3}
+SEARCH: Facts = {"probes": [], "finalists": ["layer2", "layer3", "full"], "looks": 3, "chosen": "layer2"}
+
 
 def splits(classes: Sequence[str], patients: Mapping[str, int]) -> Facts:
     """Of a data set with two images a patient, half of them of each class."""

@@ -169,6 +169,9 @@ def _write_candidate(folder: Path, dataset: Path, noise: float) -> None:
     )
     history = {"fraction": 1.0, "seed": 0, "step": [50, 100], "train_loss": [0.6, 0.4], "validation_loss": [0.65, 0.5]}
     pl.DataFrame(history).write_parquet(folder / "history.parquet")
+    if facts.LOOKS[folder.name] > 1:
+        write_json(folder / "search.json", facts.SEARCH)
+        (folder / "search.svg").write_text("<svg/>")
     fit = {"fraction": 1.0, "seed": 0, "train_images": 24, "train_groups": 12, "steps": 100, "best_step": 100}
     origin = {"method": "random", "source": "drawn", "licence": "none needed"}
     origin |= {"architecture": network.spec.backbones[0].architecture}
@@ -185,7 +188,7 @@ def _write_candidate(folder: Path, dataset: Path, noise: float) -> None:
         origins={"imagenet": origin},
         settings=settings,
         chosen=settings,
-        looks=1,
+        looks=facts.LOOKS[folder.name],
         evaluation=None,
         fits=[fit | {"validation_loss": 0.5}],
         warnings=[],
@@ -227,6 +230,7 @@ def _write_evaluation(study: Study, winner: str) -> None:
         "dataset": {key: dataset[key] for key in ("name", "fingerprint", "test_set", "splits", "warnings")},
         "winner": winner,
         "best_on_validation": winner,
+        "looks": sum(facts.LOOKS[name] for name in names),
         "candidates": {name: _figures(study, name, predictions) for name in names},
         "subgroups": [],
     }
@@ -269,6 +273,7 @@ def _figures(study: Study, name: str, predictions: pl.DataFrame) -> Mapping[str,
         "macs": mac_count(built),
         "size_bytes": (study.candidates / name / "model.safetensors").stat().st_size,
         "temperature": TEMPERATURE,
+        "looks": facts.LOOKS[name],
         "warnings": [],
         "validation": {
             "score": area["validation"]["estimate"],

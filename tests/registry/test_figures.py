@@ -36,7 +36,7 @@ def test_names_of_classes_are_distinct_and_allowed(labels: list[str]) -> None:
 
 def test_every_figure_has_its_value_and_what_has_none_is_left_out(winner: Winner) -> None:
     figures = winner.figures
-    cost = {"latency_ms_batch1_median": 3.5, "note": "text"}
+    cost = {"threads": 2, "latency_ms_batch1_median": 3.5, "latency_ms_batch32_high": 80.5, "note": "text"}
     found = candidate_measurements(figures, "auroc", ["nodule, solid/part-solid"], HISTORY, cost)
     values = {(m.key, m.step): m.value for m in found}
     assert len(values) == len(found)
@@ -55,7 +55,12 @@ def test_every_figure_has_its_value_and_what_has_none_is_left_out(winner: Winner
     assert values[f"operating/specificity/{nodule}/ppv_low", 0] == auroc["low"]
     assert values[f"operating/specificity/{nodule}/prevalence", 0] == 0.05
     assert values["curve/auroc", 24] == figures["curve"][0]["mean"]
-    assert values["cost/latency_ms_batch1_median", 0] == 3.5
+    measured = {key: value for (key, _), value in values.items() if key.startswith("cost/")}
+    assert measured == {
+        "cost/threads": 2.0,
+        "cost/latency_ms_batch1_median": 3.5,
+        "cost/latency_ms_batch32_high": 80.5,
+    }
     fits = {key: value for key, value in values.items() if key[0].startswith("fit/")}
     assert fits == {
         ("fit/fraction_0.5/seed_3/train_loss", 50): 0.6,

@@ -71,6 +71,16 @@ def test_an_evaluation_is_a_run_and_its_candidates_are_nested_in_it(
         assert [(m.step, m.value) for m in history] == [(50, 0.65), (100, 0.5)]
 
 
+def test_looks_and_searches_are_told_of_candidates(client: MlflowClient, winner: Winner, study: Study) -> None:
+    _, children = tree(client, tracked(client, "searches", renamed(winner, "e" * 32), study))
+    solid, shaky = children["solid"], children["shaky"]
+    assert [run.data.params["looks"] for run in (solid, shaky)] == ["1", "3"]
+    assert shaky.data.params["search.chosen"] == "layer2"
+    assert "search.chosen" not in solid.data.params
+    files = {name: [f.path for f in client.list_artifacts(run.info.run_id)] for name, run in children.items()}
+    assert files == {"solid": [], "shaky": ["search.json", "search.svg"]}
+
+
 def test_the_dataset_is_an_input_of_every_run(client: MlflowClient, winner: Winner, study: Study) -> None:
     where = tracked(client, "inputs", renamed(winner, "e" * 32), study)
     parent, children = tree(client, where)

@@ -38,11 +38,18 @@ def augment(images: Tensor, settings: Augmentation, seed: int) -> Tensor:
     Rotation, zoom, shift and mirroring are one bilinear resampling, black outside; then brightness scales an
     image and contrast scales it around its mean.
     """
+    if still(settings):
+        return images
     draws = Draws(len(images), torch.Generator().manual_seed(seed))
     across, down, _ = plane(settings, draws)
     shift_x, shift_y = (2 * draws.around(0, settings.translate) for _ in range(2))
     theta = torch.stack([torch.stack([*across, shift_x], 1), torch.stack([*down, shift_y], 1)], 1)
     return relit(moved(images, theta), settings, draws)
+
+
+def still(settings: Augmentation) -> bool:
+    """Whether nothing is changed: resampling an image onto itself would only cost time, and a thousandth of a step."""
+    return settings.flips == "none" and not any(settings.model_dump(exclude={"flips"}).values())
 
 
 def plane(settings: Augmentation, draws: Draws) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor], Tensor]:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from medgraft.data.augmentation import Draws, moved, plane, relit
+from medgraft.data.augmentation import still as unchanged
 from medgraft.params import Augmentation
 
 
@@ -15,6 +16,8 @@ def augment_volumes(volumes: Tensor, settings: Augmentation, seed: int) -> Tenso
     same along all axes; shifts are along all three. One trilinear resampling, black outside; then brightness scales a
     volume and contrast scales it around its mean.
     """
+    if unchanged(settings):
+        return volumes
     draws = Draws(len(volumes), torch.Generator().manual_seed(seed))
     across, down, zoom = plane(settings, draws)
     shift_x, shift_y, shift_z = (2 * draws.around(0, settings.translate) for _ in range(3))

@@ -15,11 +15,14 @@ def leaderboard_table(evaluation: Path) -> Table:
     metrics = read_json(evaluation / "metrics.json")
     name = metrics["metric"]
     test = metrics["dataset"]["splits"]["test"]
+    notes = [f"{unit(metrics['unit']).rule}; interval: 95 %, bootstrap over patients"]
+    if metrics["looks"] > len(metrics["candidates"]):
+        notes.append(
+            f"{metrics['looks']} looks at validation by {len(metrics['candidates'])} candidates, searches included"
+        )
     table = Table(
         title=f"{metrics['dataset']['name']}: {name} on {test['images']} test images of {test['groups']} patients",
-        caption="\n".join(
-            [f"{unit(metrics['unit']).rule}; interval: 95 %, bootstrap over patients", *metrics["dataset"]["warnings"]]
-        ),
+        caption="\n".join([*notes, *metrics["dataset"]["warnings"]]),
     )
     reference = metrics["reference"]
     for column in ("", "candidate", "parameters", "validation ± SE", "test (95 % interval)", f"against {reference}"):

@@ -12,6 +12,7 @@ from medgraft.evaluation.arrays import Floats
 from medgraft.evaluation.calibration import temperature_cautions
 from medgraft.evaluation.choosing import Contender, seed_values, validation_facts
 from medgraft.evaluation.figures import bound_by
+from medgraft.evaluation.fits import edge_cautions, fusion
 from medgraft.evaluation.parts import Part, part_warnings
 from medgraft.evaluation.readout import probabilities
 from medgraft.evaluation.selection import CandidateScore, Selection
@@ -30,7 +31,10 @@ def metrics(
     validation: Part,
     test: Part,
 ) -> Facts:
-    """The figures of all candidates on the opened test split, and the winner's in subgroups; the dataset's card."""
+    """The figures of all candidates on the opened test split, and the winner's in subgroups; the dataset's card.
+
+    `looks`: how many scores on validation a choice was made by, finalists of searches among them.
+    """
     by, settings = test.by, test.by.settings
     reference = next(c for c in contenders if c.name == (settings.reference or contenders[0].name))
     winner = next(c for c in contenders if c.name == selection.winner)
@@ -51,6 +55,7 @@ def metrics(
         "dataset": dataset | {"warnings": [*card["warnings"], *part_warnings(validation), *part_warnings(test)]},
         "winner": selection.winner,
         "best_on_validation": selection.best,
+        "looks": sum(contender.candidate.card["looks"] for contender in contenders),
         "candidates": {
             contender.name: _candidate(contender, score, reference, validation, test)
             for contender, score in zip(contenders, scores, strict=True)
@@ -86,13 +91,19 @@ def _candidate(
     card, reading = contender.candidate.card, contender.read(test)
     logits = contender.candidate.logits[test.name][contender.packaged]
     values = seed_values(contender, test)[:, 0]
+    packaged = next(f for f in card["fits"] if (f["fraction"], f["seed"]) == contender.packaged)
     compared = None if contender is reference else difference(reading, reference.read(test))
     return {
         "strategy": card["strategy"],
         "initializations": list(card["initializations"]),
         **asdict(contender.size),
         "temperature": reading.readout.temperature,
-        "warnings": [*card["warnings"], *temperature_cautions(reading.readout.temperature)],
+        "looks": card["looks"],
+        "warnings": [
+            *card["warnings"],
+            *edge_cautions(card["fits"]),
+            *temperature_cautions(reading.readout.temperature),
+        ],
         "validation": validation_facts(score),
         "test": figures(reading) | {"seeds": {"values": _known(values), "sd": _sd(values)}},
         "difference": None if compared is None else {"reference": reference.name} | compared,
@@ -101,6 +112,7 @@ def _candidate(
             "after": calibration(reading),
         },
         "curve": _curve(contender, validation, test),
+        "fusion": fusion(packaged),
     }
 
 

@@ -1,13 +1,10 @@
 """Where a backbone can be cut, and cutting it: what lies above is gone, what lies below gives what it gave before.
 
-Units are the pieces that timm's own `group_matcher` names (a bottleneck, a dense layer, an inverted residual, a
-transformer block); a block is a stage of them. TruncatedTL (arXiv 2106.05152, section 3) searches blocks, then units.
+A cut lies above a unit, see `units`. TruncatedTL (arXiv 2106.05152, section 3) searches blocks, then units.
 """
 
-import re
-from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Any, Literal, cast
 
@@ -18,11 +15,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from medgraft.catalog import nearest
 from medgraft.errors import UserError
+from medgraft.networks.units import STEM, blocks_of, last_of, owners, parameters_up_to, uncuttable, units_of
 
-STEM = "stem"
-LAST = (99999,)  # timm's mark of what belongs to the group before: at the end a norm, in the middle a transition
-FIRST = (0,)  # timm's mark of what belongs to the group after: the reduction that a stage begins with
 Pooling = Literal["mean", "flatten"]
+WHOLE = "whole"
 
 
 @dataclass(frozen=True)
@@ -79,11 +75,11 @@ def cuts(backbone: nn.Module, image_size: int) -> list[Cut]:
 
     The stem is none where a class token is read: it has not seen the image yet.
     """
-    units = _units(backbone)
+    units = units_of(backbone)
     seen = _measured(backbone, units, image_size)
     if [name for name, *_ in seen] != [STEM, *units]:
-        raise _uncuttable(backbone, "its layers do not run one after the other")
-    blocks = [0, *_blocks(backbone, units)]
+        raise uncuttable(backbone, "its layers do not run one after the other")
+    blocks = [0, *blocks_of(backbone, units)]
     sizes = _parameters(backbone, units)
     ends = [here != above for here, above in zip(blocks, [*blocks[1:], None], strict=True)]
     found = [
@@ -91,6 +87,24 @@ def cuts(backbone: nn.Module, image_size: int) -> list[Cut]:
         for (name, channels, side, macs), block, end, size in zip(seen, blocks, ends, sizes, strict=True)
     ]
     return found[1:] if getattr(backbone, "global_pool", None) == "token" else found
+
+
+def uncut(backbone: nn.Module, image_size: int) -> Cut:
+    """The whole backbone, as the last of all cuts: what it gives itself, after all that follows its units."""
+    last = cuts(backbone, image_size)[-1]
+    counter = FlopCounterMode(display=False)
+    shadow = _shadow(backbone)
+    with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        features: Tensor = shadow(_probe(shadow, image_size))
+    return replace(
+        last,
+        name=WHOLE,
+        block=last.block + 1,
+        ends_block=True,
+        channels=features.shape[1],
+        parameters=sum(p.numel() for p in backbone.parameters()),
+        macs=int(counter.get_total_flops()) // 2,
+    )
 
 
 def find_cut(places: list[Cut], name: str) -> Cut:
@@ -106,9 +120,7 @@ def truncate(backbone: nn.Module, name: str, image_size: int, pooling: Pooling =
     """The backbone up to the cut, made of its own modules: `backbone` is used up. Raises `UserError` as `find_cut`."""
     place = find_cut(cuts(backbone, image_size), name)
     training = backbone.training
-    units = _units(backbone)
-    kept = units[: units.index(name) + 1] if name != STEM else []
-    _prune(backbone, _kept_parameters(backbone, units, kept))
+    _prune(backbone, parameters_up_to(backbone, name))
     channels = place.channels
     if pooling == "flatten":
         shadow = _shadow(backbone)
@@ -131,75 +143,10 @@ def _channels_last(trunk: nn.Module) -> bool:
     return str(getattr(trunk, "output_fmt", "NCHW")) == "NHWC"
 
 
-def _patterns(backbone: nn.Module, coarse: bool) -> tuple[str, list[tuple[str, Any]]]:
-    """timm's regular expressions: of the stem, and of what follows it with its mark."""
-    matcher = getattr(backbone, "group_matcher", None)
-    found = matcher(coarse=coarse) if matcher else None
-    if not isinstance(found, dict):
-        raise _uncuttable(backbone, "timm does not say what its layers are")
-    rest: list[tuple[str, Any]] = []
-    for key, value in found.items():
-        if key != STEM:
-            rest += [(value, None)] if isinstance(value, str) else list(value)
-    return str(found.get(STEM, "$^")), rest
-
-
-def _places(backbone: nn.Module) -> Iterator[tuple[str, str, Any]]:
-    """(parameter, the piece it belongs to, timm's mark) in order; piece "stem", or "" for what follows the pieces."""
-    stem, rest = _patterns(backbone, coarse=False)
-    for name, _ in backbone.named_parameters():
-        if re.match(stem, name):
-            yield name, STEM, None
-            continue
-        matches = ((re.match(pattern, name), mark) for pattern, mark in rest)
-        match, mark = next(((m, mark) for m, mark in matches if m), (None, None))
-        yield name, match[0] if match else "", mark
-
-
-def _units(backbone: nn.Module) -> list[str]:
-    pieces = list(dict.fromkeys((piece, mark) for _, piece, mark in _places(backbone) if piece not in ("", STEM)))
-    while pieces and pieces[-1][1] == LAST:
-        pieces.pop()
-    units = [piece for piece, mark in pieces if mark != FIRST]
-    following = [*units[1:], None]
-    return [unit for unit, above in zip(units, following, strict=True) if not _normalises(backbone, above)]
-
-
-def _normalises(backbone: nn.Module, unit: str | None) -> bool:
-    """Whether a unit is nothing but the norm of the layer before it, which then is none by itself (VGG)."""
-    return unit is not None and isinstance(backbone.get_submodule(unit), nn.modules.batchnorm._BatchNorm)
-
-
-def _end(backbone: nn.Module, unit: str) -> str:
-    """What runs last of a unit: of a bare layer in a row, the activation or pooling that follows it."""
-    parent, _, own = unit.rpartition(".")
-    row = backbone.get_submodule(parent)
-    if list(backbone.get_submodule(unit).children()) or not isinstance(row, nn.Sequential):
-        return unit
-    names = list(row._modules)
-    last = own
-    for name in names[names.index(own) + 1 :]:
-        if any(True for _ in row.get_submodule(name).parameters()):
-            break
-        last = name
-    return f"{parent}.{last}"
-
-
-def _blocks(backbone: nn.Module, units: list[str]) -> list[int]:
-    """The stage of each unit, from 1: timm's coarse groups."""
-    _, rest = _patterns(backbone, coarse=True)
-    found = []
-    for unit in units:
-        match = next(m for pattern, _ in rest if (m := re.match(pattern, f"{unit}.")))
-        found.append(match.groups())
-    order = {block: number for number, block in enumerate(dict.fromkeys(found), start=1)}
-    return [order[block] for block in found]
-
-
 def _parameters(backbone: nn.Module, units: list[str]) -> list[int]:
     """How many parameters lie at or below the stem, and each unit."""
     counts = dict.fromkeys([STEM, *units], 0)
-    for parameter, unit in _owners(backbone, units):
+    for parameter, unit in owners(backbone, units):
         if unit in counts:
             counts[unit] += backbone.get_parameter(parameter).numel()
     total, sums = 0, []
@@ -207,21 +154,6 @@ def _parameters(backbone: nn.Module, units: list[str]) -> list[int]:
         total += count
         sums.append(total)
     return sums
-
-
-def _owners(backbone: nn.Module, units: list[str]) -> list[tuple[str, str]]:
-    """(parameter, its unit) of every one: what a stage begins with is of its first unit; "" is above them all."""
-    owners: list[tuple[str, str]] = []
-    coming = ""
-    for parameter, piece, _ in reversed(list(_places(backbone))):
-        if piece in units:
-            coming = piece
-        owners.append((parameter, piece if piece in (STEM, *units) else coming if piece else ""))
-    return owners[::-1]
-
-
-def _kept_parameters(backbone: nn.Module, units: list[str], kept: list[str]) -> set[str]:
-    return {parameter for parameter, unit in _owners(backbone, units) if unit == STEM or unit in kept}
 
 
 def _prune(module: nn.Module, kept: set[str], path: str = "") -> bool:
@@ -249,7 +181,7 @@ def _measured(backbone: nn.Module, units: list[str], image_size: int) -> list[tu
     def note(name: str, tensors: Any) -> None:  # noqa: ANN401  (a tensor, or the list a dense layer takes)
         maps = list(tensors) if isinstance(tensors, list | tuple) else [tensors]
         if not all(isinstance(m, Tensor) and m.ndim in (3, 4, 5) for m in maps):
-            raise _uncuttable(backbone, "it has several maps side by side")
+            raise uncuttable(backbone, "it has several maps side by side")
         shapes = [_channels_and_side(backbone, m) for m in maps]
         seen.append((name, sum(c for c, _ in shapes), shapes[0][1], int(counter.get_total_flops()) // 2))
 
@@ -267,7 +199,7 @@ def _measured(backbone: nn.Module, units: list[str], image_size: int) -> list[tu
     shadow = _shadow(backbone)
     shadow.get_submodule(units[0]).register_forward_pre_hook(before)
     for unit in units:
-        shadow.get_submodule(_end(shadow, unit)).register_forward_hook(after(unit))
+        shadow.get_submodule(last_of(shadow, unit)).register_forward_hook(after(unit))
     # Fused attention has no formula in the counter and would count as nothing.
     with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
         shadow.forward_features(_probe(shadow, image_size))
@@ -281,10 +213,3 @@ def _channels_and_side(backbone: nn.Module, activations: Tensor) -> tuple[int, i
     if _channels_last(backbone):
         return activations.shape[3], activations.shape[1]
     return activations.shape[1], activations.shape[2]
-
-
-def _uncuttable(backbone: nn.Module, why: str) -> UserError:
-    return UserError(
-        f"{type(backbone).__name__} cannot be cut: {why}; take another architecture for this strategy, or fine-tune "
-        "it whole"
-    )

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from medgraft.networks.cuts import STEM, _kept_parameters, _units
+from medgraft.networks.units import parameters_up_to
 
 
 def at_or_below(backbone: nn.Module, cut: str) -> list[nn.Module | nn.Parameter]:
@@ -11,9 +11,7 @@ def at_or_below(backbone: nn.Module, cut: str) -> list[nn.Module | nn.Parameter]
     `cut` must be a name that `cuts` gives. What follows the last unit (a norm, a convolution before the pooling) lies
     above every cut.
     """
-    units = _units(backbone)
-    kept = units[: units.index(cut) + 1] if cut != STEM else []
-    return _whole(backbone, _kept_parameters(backbone, units, kept))
+    return _whole(backbone, parameters_up_to(backbone, cut))
 
 
 def _whole(module: nn.Module, kept: set[str], path: str = "") -> list[nn.Module | nn.Parameter]:

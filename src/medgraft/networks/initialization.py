@@ -12,6 +12,7 @@ from medgraft.networks.assembly import BackboneSpec
 from medgraft.networks.backbones import Volumes, Weights
 
 WEIGHTS = "weights.safetensors"
+CLASSIFIER = "classifier.safetensors"
 EXPOSED = "exposed.json"  # HMAC ids of the patients the weights were trained on, where there are any
 
 
@@ -40,30 +41,51 @@ class Origin:
 
 @dataclass(frozen=True)
 class Initialization:
-    """An initialization artifact, read."""
+    """An initialization artifact, read.
+
+    `classifier`: `weight` [Z, features] and `bias` [Z] of the softmax that its Z classes were learned with, where there
+    was one; nothing is transferred of it, but it tells how far its classes foretell others (`medgraft rank`).
+    """
 
     name: str
     origin: Origin
     weights: Weights
     fingerprint: str
     card: Card
+    classifier: Weights | None = None
 
 
 def write_initialization(
-    folder: Path, origin: Origin, weights: Weights, print_: str, made_from: dict[str, str], **facts: object
+    folder: Path,
+    origin: Origin,
+    weights: Weights,
+    print_: str,
+    made_from: dict[str, str],
+    classifier: Weights | None = None,
+    **facts: object,
 ) -> None:
     """Write weights and card into an empty folder."""
-    tensors = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
-    save_file(tensors, folder / WEIGHTS)
-    facts = asdict(origin) | {"sha256": file_hash(folder / WEIGHTS)} | facts
+    hashes: dict[str, str | None] = {"sha256": _save(weights, folder / WEIGHTS), "classifier_sha256": None}
+    if classifier is not None:
+        hashes["classifier_sha256"] = _save(classifier, folder / CLASSIFIER)
+    facts = asdict(origin) | hashes | facts
     write_card(folder, "initialization", print_, made_from, **facts)
 
 
 def read_initialization(folder: Path) -> Initialization:
     """Read an initialization; raises `UserError` when it is of another kind or its weights were changed."""
     card = read_card(folder, "initialization")
-    if file_hash(folder / WEIGHTS) != card["sha256"]:
-        raise UserError(f"{folder / WEIGHTS} is not the file its card describes; run `medgraft pretrain` again")
+    for name, hash_ in ((WEIGHTS, card["sha256"]), (CLASSIFIER, card["classifier_sha256"])):
+        if hash_ is not None and (not (folder / name).is_file() or file_hash(folder / name) != hash_):
+            raise UserError(f"{folder / name} is not the file its card describes; run `medgraft pretrain` again")
     raw: dict[str, Any] = {key: card[key] for key in Origin.__dataclass_fields__}
     raw |= {key: tuple(raw[key]) for key in ("mean", "std")}
-    return Initialization(folder.name, Origin(**raw), load_file(folder / WEIGHTS), card["fingerprint"], card)
+    classifier = load_file(folder / CLASSIFIER) if card["classifier_sha256"] else None
+    return Initialization(
+        folder.name, Origin(**raw), load_file(folder / WEIGHTS), card["fingerprint"], card, classifier
+    )
+
+
+def _save(weights: Weights, path: Path) -> str:
+    save_file({key: value.detach().cpu().contiguous() for key, value in weights.items()}, path)
+    return file_hash(path)

@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from medgraft.networks.cuts import STEM, _end, _units, pooled
-
-WHOLE = "whole"
+from medgraft.networks.cuts import WHOLE, pooled
+from medgraft.networks.units import STEM, last_of, units_of
 
 
 def tapped(backbone: nn.Module, inputs: Tensor, places: Sequence[str]) -> dict[str, Tensor]:
@@ -16,7 +15,7 @@ def tapped(backbone: nn.Module, inputs: Tensor, places: Sequence[str]) -> dict[s
 
     The same operations as in `truncate`d backbones with mean pooling: the same numbers, but for rounding.
     """
-    units = _units(backbone)
+    units = units_of(backbone)
     found: dict[str, Tensor] = {}
 
     def stem(_: nn.Module, given: Any) -> None:  # noqa: ANN401  (as torch calls it)
@@ -31,7 +30,7 @@ def tapped(backbone: nn.Module, inputs: Tensor, places: Sequence[str]) -> dict[s
 
     handles = [backbone.get_submodule(units[0]).register_forward_pre_hook(stem)] if STEM in places else []
     wanted = [unit for unit in units if unit in places]
-    handles += [backbone.get_submodule(_end(backbone, unit)).register_forward_hook(after(unit)) for unit in wanted]
+    handles += [backbone.get_submodule(last_of(backbone, unit)).register_forward_hook(after(unit)) for unit in wanted]
     try:
         whole = backbone(inputs)
     finally:

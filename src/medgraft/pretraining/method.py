@@ -35,12 +35,14 @@ class Made:
     """What a method gives: where the weights come from, the weights, and facts for the card.
 
     `exposed` are the group and image ids the weights have seen, for overlap checks; empty for public weights.
+    `classifier`: see `Initialization`.
     """
 
     origin: Origin
     weights: Weights
     facts: Mapping[str, Any] = field(default_factory=dict)
     exposed: Mapping[str, Any] = field(default_factory=dict)
+    classifier: Weights | None = None
 
 
 @dataclass(frozen=True)

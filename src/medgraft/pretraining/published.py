@@ -43,7 +43,7 @@ def make(settings: PublishedSettings, store: Store, key: str) -> Made:
         source=found.source,
         volumes=settings.volumes,
     )
-    return Made(origin, found.weights)
+    return Made(origin, found.weights, classifier=found.classifier)
 
 
 methods.add("published", Method(PublishedSettings, content, make))

@@ -10,6 +10,7 @@ from medgraft.data.overlap import exposure
 from medgraft.errors import UserError
 from medgraft.networks.assembly import BackboneSpec
 from medgraft.networks.backbones import check_architecture, create_backbone
+from medgraft.networks.heads import Linear
 from medgraft.networks.initialization import Origin
 from medgraft.networks.network import NetworkSpec, new_network
 from medgraft.params import Study
@@ -93,7 +94,10 @@ def make(settings: SupervisedSettings, store: Store, key: str) -> Made:
     )
     facts = {"validation_loss": fitted.validation_loss} | fitted.facts
     exposed = exposure(Path(settings.dataset), ["train", "validation"])
-    return Made(origin, dict(fitted.network.backbones[0].state_dict()), facts, exposed)
+    last = fitted.network.head[-1]
+    softmax = isinstance(last, Linear) and data.task != "multilabel"
+    classifier = dict(last.state_dict()) if softmax else None
+    return Made(origin, dict(fitted.network.backbones[0].state_dict()), facts, exposed, classifier)
 
 
 methods.add("supervised", Method(SupervisedSettings, content, make))

@@ -29,6 +29,7 @@ class Found:
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     licence: str | None = None
+    classifier: Weights | None = None
 
 
 def weights_content(architecture: str, weights: str, volumes: Volumes | None) -> Mapping[str, str]:
@@ -66,7 +67,8 @@ def resolve_weights(architecture: str, weights: str, image_size: int, volumes: V
     backbone = load_backbone(architecture, image_size, kept, "native" if volumes == "native" else None)
     if volumes == "acs" or volumes == "inflated":
         kept = dict(to_volumes(backbone, volumes).state_dict())
-    return Found(kept, found.source, found.mean, found.std, found.licence)
+    classifier = None if volumes == "native" else _classifier(architecture, found.weights)
+    return Found(kept, found.source, found.mean, found.std, found.licence, classifier)
 
 
 def _package_file(architecture: str) -> Path:
@@ -108,11 +110,24 @@ def _load_safetensors(path: Path) -> Weights:
         raise UserError(f"the weights file {path} cannot be read ({error}); fetch it again") from error
 
 
-def _without_classifier(architecture: str, weights: Weights) -> Weights:
+def _classifiers(architecture: str) -> tuple[str, ...]:
     config = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
     named = config.classifier if config is not None else None
-    classifiers = (named,) if isinstance(named, str) else tuple(named or ())
+    return (named,) if isinstance(named, str) else tuple(named or ())
+
+
+def _without_classifier(architecture: str, weights: Weights) -> Weights:
+    classifiers = _classifiers(architecture)
     return {k: v for k, v in weights.items() if not any(k.startswith(f"{c}.") for c in classifiers)}
+
+
+def _classifier(architecture: str, weights: Weights) -> Weights | None:
+    """The one linear classifier in the weights, if they have it; not that of networks with two heads."""
+    classifiers = _classifiers(architecture)
+    found = {part: weights.get(f"{classifiers[0]}.{part}") for part in ("weight", "bias")} if classifiers else {}
+    kept = {part: tensor for part, tensor in found.items() if tensor is not None}
+    linear = len(classifiers) == 1 and len(kept) == 2 and kept["weight"].ndim == 2
+    return kept if linear else None
 
 
 # Names in the package → names in timm, per part of a block.

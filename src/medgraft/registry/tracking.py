@@ -19,6 +19,7 @@ from medgraft.registry.winner import Winner
 TEST_SET, CANDIDATE = "medgraft.test_set", "medgraft.candidate"
 NOTE = "mlflow.note.content"  # shown as the run's description
 SHOWN = ("report.html", "metrics.json", "selection.json", "ledger.json", "cost.json", "plots")
+SEARCH, PICTURE = "search.json", "search.svg"  # as `transfer` writes them for candidates that search
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,17 @@ def _log_candidate(
     card = winner.cards[name]
     history = pl.read_parquet(candidates / name / "history.parquet")
     cost = read_json(evaluation / "cost.json").get(name, {})
-    known = {"strategy": card["strategy"], "initializations": list(card["initializations"])}
+    known = {"strategy": card["strategy"], "initializations": list(card["initializations"]), "looks": card["looks"]}
+    if (candidates / name / SEARCH).is_file():
+        known["search"] = {"chosen": read_json(candidates / name / SEARCH)["chosen"]}
     params = flatten(known | card["settings"] | {"packaged_fit": packaged_fit(card["fits"])})
     figures = winner.metrics["candidates"][name]
     metric, scored = winner.metrics["metric"], winner.metrics["scored"]
     log(client, run, params, candidate_measurements(figures, metric, scored, history, cost))
     _log_dataset(client, run, winner)
+    for file in (SEARCH, PICTURE):
+        if (candidates / name / file).is_file():
+            client.log_artifact(run.info.run_id, str(candidates / name / file))
     client.set_terminated(run.info.run_id)
 
 

@@ -23,6 +23,7 @@ from medgraft.evaluation.plots import write_plots
 from medgraft.evaluation.record import metrics, predictions
 from medgraft.evaluation.report import write_report
 from medgraft.evaluation.results import Candidate, read_candidate
+from medgraft.evaluation.searches import SEARCHES, searches
 from medgraft.evaluation.selection import select
 from medgraft.networks.cost import mac_count, parameter_count
 from medgraft.networks.export import MODEL
@@ -94,6 +95,7 @@ def _build(
     write_json(folder / LEDGER, asdict(opening))
     figures = metrics(card, selection, contenders, scores, validation, test)
     write_json(folder / "metrics.json", figures)
+    write_json(folder / SEARCHES, searches(found))
     predictions(contenders, [validation, test]).write_parquet(folder / "predictions.parquet")
     winner = next(c for c in contenders if c.name == selection.winner)
     _write_failures(folder, winner, test, dataset)

@@ -28,6 +28,6 @@ def run(plan: Path, name: str, initialization: Path, store: Store) -> str:
         folder = folders["initialization"]
         if made.exposed:
             write_json(folder / EXPOSED, made.exposed)
-        write_initialization(folder, made.origin, made.weights, print_, made_from, **made.facts)
+        write_initialization(folder, made.origin, made.weights, print_, made_from, made.classifier, **made.facts)
 
     return produce({"initialization": initialization}, {"initialization": print_}, store, build)

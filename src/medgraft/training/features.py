@@ -25,9 +25,10 @@ from medgraft.data.stored import decode_stored
 from medgraft.errors import UserError
 from medgraft.networks.assembly import BackboneSpec
 from medgraft.networks.backbones import load_backbone
+from medgraft.networks.cuts import WHOLE
 from medgraft.networks.initialization import Initialization
 from medgraft.networks.network import make_preprocess
-from medgraft.networks.taps import WHOLE, tapped
+from medgraft.networks.taps import tapped
 from medgraft.training.data import TrainingData
 from medgraft.training.fitting import Compute, device, where
 from medgraft.training.pixels import intact, vouch

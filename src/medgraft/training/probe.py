@@ -3,7 +3,7 @@
 The strength is scikit-learn's C, see `logistic`; the weights it holds down act on standardised features.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ from medgraft.errors import UserError
 from medgraft.networks.heads import Standardise
 from medgraft.params import Task
 from medgraft.training.folds import folds as assign_folds
-from medgraft.training.logistic import Floats, Labels, make_last, path
+from medgraft.training.logistic import Floats, Labels, make_last, path, principal_axes
 from medgraft.training.losses import class_weights, losses
 from medgraft.training.standardisation import standardisation
 
@@ -107,21 +107,25 @@ def fit_probe(
     """The probe of the C with the lowest cross-validated loss; of equal ones, the smallest.
 
     features [n, d]; labels int64 [n], or float32 [n, C] of 1, 0 and NaN (unknown); groups [n]: patients, who are whole
-    in one of at most `folds` folds. Standardisation and class weights are those of the other folds, too. The last fit
-    keeps the chosen C although it sees more images: C is a variance expected of the weights, which are the same.
-    Raises `UserError` as `fit_at` and `folds.folds` do; `what` names the features there.
+    in one of at most `folds` folds. Class weights are those of the other folds; standardisation, in which no label is,
+    is that of all images, so that one rotation serves all folds. The last fit keeps the chosen C although it sees more
+    images: C is a variance expected of the weights, which are the same. Raises `UserError` as `fit_at` and
+    `folds.folds` do; `what` names the features there.
     """
     _check(features, labels, classes, what)
     fold_of = assign_folds(groups, _truths(labels, classes), folds, seed)
     strengths = grid.values()
+    rotated = _rotate(features)
+    x = rotated.x
     outside = np.empty((len(strengths), len(features), classes))
     totals, known = np.full((len(strengths), len(features)), np.inf), np.empty(len(features))
     for fold in np.unique(fold_of):
         held = fold_of == fold
         lowest = np.inf
-        probes = _probes(features[~held], labels[~held], task, classes, imbalance, strengths, FOLDS_TOLERANCE)
-        for place, probe in enumerate(probes):
-            outside[place, held] = logits(probe, features[held])
+        weights = class_weights(labels[~held], classes, imbalance)
+        states = path(x[~held], labels[~held], task, classes, weights, strengths, FOLDS_TOLERANCE)
+        for place, state in enumerate(states):
+            outside[place, held] = _applied(state, x[held])
             found, counts = losses(torch.from_numpy(outside[place, held]), torch.from_numpy(labels[held]))
             totals[place, held], known[held] = found.numpy(), counts.numpy()
             lowest = min(lowest, totals[place, held].sum())
@@ -137,7 +141,7 @@ def fit_probe(
         error=_clustered_error(totals[best], known, groups),
         folds=len(np.unique(fold_of)),
         logits=outside[best],
-        probe=fit_at(features, labels, task, classes, imbalance, strength, what),
+        probe=_fit(rotated, labels, task, classes, imbalance, strength),
     )
 
 
@@ -150,21 +154,12 @@ def fit_at(
     Raises `UserError` for features that are not finite and, where classes exclude each other, for one without images.
     """
     _check(features, labels, classes, what)
-    # Twice: the second search knows the curvature at the optimum, so that its tolerance is what it is meant to be.
-    twice = np.array([strength, strength])
-    _, probe = _probes(features, labels, task, classes, imbalance, twice, TOLERANCE)
-    return probe
+    return _fit(_rotate(features), labels, task, classes, imbalance, strength)
 
 
 def logits(probe: Probe, features: Features) -> Floats:
     """Features [n, d] → logits float64 [n, C], which mean what those of a network of the task mean."""
-    state = _tensors(probe.last)
-    classes = len(state["offset"] if "first" in state else state["bias"])
-    last = make_last("first" in state, len(probe.mean), classes)
-    last.load_state_dict(state)
-    with torch.no_grad():
-        found = last(torch.from_numpy((features - probe.mean) / probe.scale))
-    return np.asarray(found.numpy(), dtype=np.float64)
+    return _applied(probe.last, (features - probe.mean) / probe.scale)
 
 
 @torch.no_grad()
@@ -192,21 +187,41 @@ def _tensors(state: Mapping[str, Floats]) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(value) for name, value in state.items()}
 
 
-def _probes(
-    features: Features,
-    labels: Labels,
-    task: Task,
-    classes: int,
-    imbalance: Imbalance,
-    strengths: Floats,
-    tolerance: float,
-) -> Iterator[Probe]:
-    """The probe of each C, ascending."""
+@dataclass(frozen=True, eq=False)
+class _Rotated:
+    """Standardised features along their principal axes: x [n, r], axes [r, d]."""
+
+    mean: Floats
+    scale: Floats
+    axes: Floats
+    x: Floats
+
+
+def _rotate(features: Features) -> _Rotated:
     mean, scale = standardisation(features)
+    x = (features - mean) / scale
+    axes = principal_axes(x)
+    return _Rotated(mean, scale, axes, x @ axes.T)
+
+
+def _fit(rotated: _Rotated, labels: Labels, task: Task, classes: int, imbalance: Imbalance, strength: float) -> Probe:
+    # Twice: the second search knows the curvature at the optimum, so that its tolerance is what it is meant to be.
+    twice = np.array([strength, strength])
     weights = class_weights(labels, classes, imbalance)
-    for last in path((features - mean) / scale, labels, task, classes, weights, strengths, tolerance):
-        last["weight"][:, np.isinf(scale)] = 0.0  # after two rotations it is rounding
-        yield Probe(mean, scale, last)
+    _, last = path(rotated.x, labels, task, classes, weights, twice, TOLERANCE)
+    last["weight"] = last["weight"] @ rotated.axes
+    last["weight"][:, np.isinf(rotated.scale)] = 0.0  # after two rotations it is rounding
+    return Probe(rotated.mean, rotated.scale, last)
+
+
+def _applied(state: Mapping[str, Floats], x: Floats) -> Floats:
+    """Logits float64 [n, C] of a last layer on x [n, d]."""
+    tensors = _tensors(state)
+    classes = len(tensors["offset"] if "first" in tensors else tensors["bias"])
+    last = make_last("first" in tensors, x.shape[1], classes)
+    last.load_state_dict(tensors)
+    with torch.no_grad():
+        return np.asarray(last(torch.from_numpy(x)).numpy(), dtype=np.float64)
 
 
 def _clustered_error(losses: Floats, known: Floats, groups: Sequence[str]) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 INK, CHOSEN, SOFT = "#333333", "#D55E00", "#888888"
 _STYLE = {
@@ -46,6 +47,8 @@ def _losses(axes: Axes, record: Mapping[str, Any]) -> None:
             axes.plot([at], [loss], "o", ms=9, mfc="none", mec=colour, mew=1.4)
             axes.annotate(probe["name"], (at, loss), (4, 6), textcoords="offset points", color=colour, fontsize=8)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("parameters of the backbone up to the cut (million)")
     axes.set_ylabel("log loss of a probe, cross-validated in train")
     axes.set_title("Cuts; ringed: fine-tuned, orange: chosen. Bars: SE of the excess over the lowest", fontsize=8)
@@ -54,7 +57,8 @@ def _losses(axes: Axes, record: Mapping[str, Any]) -> None:
 def _drift(axes: Axes, drift: list[dict[str, Any]]) -> None:
     places = range(len(drift))
     for key, colour, label in (("kept", INK, "fine-tuned"), ("random", SOFT, "random weights")):
-        axes.plot(places, [place[key] for place in drift], "o-", ms=3, lw=1, color=colour, label=label)
+        kept = [float("nan") if place[key] is None else place[key] for place in drift]
+        axes.plot(places, kept, "o-", ms=3, lw=1, color=colour, label=label)
     axes.set_xticks(list(places), [place["name"] for place in drift], rotation=90, fontsize=6)
     axes.set_ylim(top=1.02)
     axes.set_ylabel("CKA with the pretrained features")

@@ -8,11 +8,10 @@ import polars as pl
 from torch import nn
 
 from medgraft.networks.assembly import BackboneSpec
-from medgraft.networks.cuts import Pooling
+from medgraft.networks.cuts import WHOLE, Pooling
 from medgraft.networks.heads import Kind
 from medgraft.networks.initialization import Initialization
 from medgraft.networks.network import Network, NetworkSpec, new_network
-from medgraft.networks.taps import WHOLE
 from medgraft.params import Study, Task
 from medgraft.seeds import derive
 from medgraft.store import Store

@@ -13,10 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medgraft.networks.assembly import assemble
-from medgraft.networks.cuts import Cut, cuts
+from medgraft.networks.assembly import BackboneSpec, assemble
+from medgraft.networks.cuts import WHOLE, Cut, cuts, uncut
 from medgraft.networks.network import Network
-from medgraft.networks.taps import WHOLE
 from medgraft.seeds import derive
 from medgraft.training.features import passed
 from medgraft.training.losses import losses
@@ -51,13 +50,7 @@ class Screened:
 
 def screen(run: Run, name: str) -> list[Screened]:
     """Every place that was probed, lowest first, the whole network last."""
-    spec = run.backbone(name)
-    backbone = assemble(spec)
-    places = cuts(backbone, spec.image_size)
-    size = sum(p.numel() for p in backbone.parameters())
-    whole = Cut(WHOLE, places[-1].block + 1, True, *_end(places[-1]), size, places[-1].macs)
-    if places[-1].parameters == size:
-        places = places[:-1]
+    places, whole = _places(run.backbone(name))
     ends = [place for place in places if place.ends_block]
     train, _ = run.features(name, [*(place.name for place in places), WHOLE])
 
@@ -101,7 +94,7 @@ def drift(run: Run, name: str, tuned: Network) -> dict[str, Any]:
     (Kornblith et al., arXiv 1905.00414, section 6).
     """
     spec = run.backbone(name)
-    names = [place.name for place in cuts(assemble(spec), spec.image_size)]
+    names = [place.name for place in _places(spec)[0]]
     _, before = run.features(name, [*names, WHOLE])
     random = assemble(spec, derive("drift", run.seed))
     rows = run.data.validation
@@ -113,12 +106,16 @@ def drift(run: Run, name: str, tuned: Network) -> dict[str, Any]:
         "drift": [
             {
                 "name": place,
-                "kept": linear_cka(before.features[place], after[place]),
-                "random": linear_cka(before.features[place], baseline[place]),
+                "kept": _known(linear_cka(before.features[place], after[place])),
+                "random": _known(linear_cka(before.features[place], baseline[place])),
             }
             for place in [*names, WHOLE]
         ]
     }
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
 
 
 def losses_by_patient(
@@ -141,5 +138,9 @@ def _difference(one: NDArray[np.float64], best: NDArray[np.float64]) -> tuple[fl
     return difference, float(np.sqrt(n / (n - 1) * (residuals**2).sum()) / total)
 
 
-def _end(place: Cut) -> tuple[int, int]:
-    return place.channels, place.reduction
+def _places(spec: BackboneSpec) -> tuple[list[Cut], Cut]:
+    """The cuts, and the whole as one; the last cut only where something follows it that has parameters."""
+    backbone = assemble(spec)
+    places = cuts(backbone, spec.image_size)
+    whole = uncut(backbone, spec.image_size)
+    return places[:-1] if places[-1].parameters == whole.parameters else places, whole

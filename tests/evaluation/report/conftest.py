@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from tests.evaluation.report.cohorts import FINDINGS, FIVE, GRADES
-from tests.evaluation.report.evaluations import make_evaluation
+from tests.evaluation.report.evaluations import NAMES, make_evaluation
+from tests.evaluation.report.searching import cut_search, fusion, source_search
 from tests.evaluation.report.sources import Result
 
 from medgraft.artifacts import read_json
@@ -61,3 +62,15 @@ def ordinal(build: Callable[..., Result]) -> Result:
 def multilabel(build: Callable[..., Result]) -> Result:
     """Six findings, one of them not scored, some unknown; one prediction a study."""
     return build(task="multilabel", classes=FINDINGS, unit={"of": "study", "aggregate": "max"}, seeds=(0,))
+
+
+@pytest.fixture(scope="session")
+def searching(build: Callable[..., Result]) -> Result:
+    """One candidate searched for a cut, one for an initialization; two join initializations by attention."""
+    sources = ["imagenet", "xray_net", "drawn"]
+    return build(
+        names=(*NAMES, "source_best", "dvme_three", "dvme_two"),
+        seeds=(0, 1),
+        searches={NAMES[-1]: cut_search(), "source_best": source_search(sources)},
+        fusions={"dvme_three": fusion(sources), "dvme_two": fusion(sources[:2])},
+    )

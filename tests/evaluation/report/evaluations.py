@@ -36,12 +36,15 @@ def make_evaluation(
     rare: str | None = None,
     unit: Mapping[str, str] | None = None,
     subgroups: Mapping[str, Sequence[str]] = SITES,
+    searches: Mapping[str, Result] | None = None,
+    fusions: Mapping[str, Result] | None = None,
 ) -> Result:
     """Write an evaluation and the data set's thumbnails beside it; returns what else `write_report` takes.
 
     `rare`: a class with a positive patient or two in test, so that its intervals are withheld. `subgroups`: values
-    by column; "unknown" is too small to be scored.
+    by column; "unknown" is too small to be scored. `searches` and `fusions`: what candidates have of these, by name.
     """
+    searches, fusions = searches or {}, fusions or {}
     unit = unit or {"of": "image", "aggregate": "mean"}
     per_patient = 1 if unit["of"] == "group" else 3
     splits = {
@@ -54,7 +57,10 @@ def make_evaluation(
     selection = select([study[name]["score"] for name in names])
     for name, candidate in study.items():
         candidate["figures"]["difference"] = None if name == names[0] else _difference(candidate, study[names[0]])
+        candidate["figures"]["looks"] = len(searches[name]["finalists"]) if name in searches else 1
+        candidate["figures"]["fusion"] = fusions.get(name)
     write_json(folder / "selection.json", asdict(selection))
+    write_json(folder / "searches.json", searches)
     winner = study[selection.winner]
     metrics = {
         "task": task,
@@ -72,6 +78,7 @@ def make_evaluation(
         "dataset": {key: dataset[key] for key in ("name", "fingerprint", "test_set", "splits", "warnings")},
         "winner": selection.winner,
         "best_on_validation": selection.best,
+        "looks": sum(study[name]["figures"]["looks"] for name in names),
         "candidates": {name: study[name]["figures"] for name in names},
         "subgroups": _strata(subgroups, winner["figures"]["test"]["per_class"], scored),
     }

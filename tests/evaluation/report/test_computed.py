@@ -47,6 +47,27 @@ def test_every_task_as_it_is_computed(task: str, tmp_path: Path) -> None:
         assert "was chosen: quadratic-weighted kappa" in page.text
 
 
+def test_what_candidates_tell_of_looks_edges_and_attention(tmp_path: Path) -> None:
+    arguments = compute(tmp_path, task="binary", **STUDIES["binary"])
+    write_report(tmp_path, **arguments)
+    metrics, page = read_json(tmp_path / "metrics.json"), Page((tmp_path / "report.html").read_text("utf-8"))
+    good, poor = (metrics["candidates"][name] for name in ("good", "poor"))
+    assert [metrics["looks"], good["looks"], poor["looks"]] == [4, 1, 3]
+    assert good["fusion"] is None
+    assert poor["fusion"] == {
+        "attention": {"imagenet": 0.6, "xray": 0.4},  # of the packaged run, seed 0
+        "validation_loss": 0.5,
+        "validation_loss_without": None,
+    }
+    warning = "The regularisation of the probe ended at the edge of the grid (C = 1e-06) in 2 of 4 runs"
+    assert sum(text.startswith(warning) for text in poor["warnings"]) == 1
+    assert not [text for text in good["warnings"] if text.startswith(warning)]
+    assert f"poor: {warning}" in page.text
+    assert (
+        "4 looks at validation in all: 2 candidates, one of which chose among finalists there (poor: 3)." in page.text
+    )
+
+
 @pytest.mark.parametrize("task", ["binary", "multilabel"])
 def test_a_validation_says_what_was_not_done_here(task: str, tmp_path: Path) -> None:
     arguments = compute_validation(tmp_path, task=task, **STUDIES[task])

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from tests.evaluation.report.evaluations import NAMES
 from tests.evaluation.report.reading import Page
+from tests.evaluation.report.searching import cut_search, fusion, source_search
 
 from medgraft.evaluation.report import write_report
 
 Result = dict[str, Any]
 Build = Callable[..., Result]
-REPORTS = ("binary", "five", "single", "ordinal", "multilabel")
+REPORTS = ("binary", "five", "single", "ordinal", "multilabel", "searching")
 
 
 @pytest.fixture(params=REPORTS)
@@ -36,13 +37,23 @@ def interval(figure: Result, write: Callable[[float], str] = plain) -> str:
     return f"{write(figure['estimate'])} ({write(figure['low'])}{dash}{write(figure['high'])})"
 
 
+def latency(cost: Result, batch: int) -> str:
+    """Of an image."""
+    low, median, high = (cost[f"latency_ms_batch{batch}_{key}"] / batch for key in ("low", "median", "high"))
+    return f"{milliseconds(median)} ({milliseconds(low)}–{milliseconds(high)})"
+
+
+def milliseconds(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+
+
 def test_every_number_of_the_leaderboard(report: Result) -> None:
     metrics, cost = report["metrics"], report["arguments"]["cost"]
     _, *rows = Page(report["html"]).tables["Leaderboard"]
     expected = []
     for rank, row in enumerate(report["selection"]["rows"], start=1):
         name = row["name"]
-        facts, milliseconds = metrics["candidates"][name], cost[name]
+        facts = metrics["candidates"][name]
         difference = facts["difference"]
         expected.append(
             [
@@ -53,7 +64,7 @@ def test_every_number_of_the_leaderboard(report: Result) -> None:
                 f"{facts['parameters'] / 1e6:.2f} M",
                 f"{facts['macs'] / 1e6:.0f} MMACs",
                 f"{facts['size_bytes'] / 1e6:.1f} MB",
-                "{latency_ms_batch1_median:.1f} ms ({latency_ms_low:.1f}–{latency_ms_high:.1f})".format(**milliseconds),
+                *(latency(cost[name], batch) for batch in (1, 32)),
                 f"{facts['validation']['score']:.3f} ± {facts['validation']['standard_error']:.3f}",
                 "yes" if row["admissible"] else "no",
                 interval(facts["test"]["macro"]["auroc"]),
@@ -226,14 +237,22 @@ def test_hostile_names_stay_text(build: Build) -> None:
     names = ("_x' onload='alert(1)", "</style><img src=http://example.org/x>")
     warning = "<iframe src='javascript:alert(1)'></iframe> & more"
     subgroups = {"<svg onload=alert(2)>": ("<b>", "{{ 7 * 7 }}", "unknown")}
+    sources = ("<b>c</b>", "{{ 8 * 8 }}", "<i>")
     report = build(
-        classes=classes, names=names, warnings=[warning], fractions=(0.5, 1.0), seeds=(0,), subgroups=subgroups
+        classes=classes,
+        names=names,
+        warnings=[warning],
+        fractions=(0.5, 1.0),
+        seeds=(0,),
+        subgroups=subgroups,
+        searches={names[0]: source_search(sources), names[1]: cut_search()},
+        fusions={names[0]: fusion(sources)},
     )
     page = Page(report["html"])
-    assert not {tag for tag, _ in page.elements} & {"script", "iframe", "b"}
+    assert not {tag for tag, _ in page.elements} & {"script", "iframe", "b", "i"}
     assert all((attributes["src"] or "").startswith("data:") for tag, attributes in page.elements if tag == "img")
     assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
-    for name in (*classes, *names, warning, *subgroups, *next(iter(subgroups.values()))):
+    for name in (*classes, *names, *sources, warning, *subgroups, *next(iter(subgroups.values()))):
         assert name in page.text
 
 

@@ -54,8 +54,8 @@ def count(value: float) -> str:
 
 
 def parameters(value: int) -> str:
-    """`1.23 M`."""
-    return f"{value / 1e6:,.2f} M"
+    """`1.23 M`; a few thousand as they are: `9,408`."""
+    return f"{value / 1e6:,.2f} M" if value >= 10_000 else count(value)
 
 
 def macs(value: int) -> str:
@@ -67,6 +67,16 @@ def macs(value: int) -> str:
 def size(value: int) -> str:
     """Bytes as `4.2 MB` (10^6 bytes)."""
     return f"{value / 1e6:,.1f} MB"
+
+
+def milliseconds(value: float) -> str:
+    """`0.62`, `12.3`, `1,204`: about three digits."""
+    return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+def ratio(value: float) -> str:
+    """How many times as much: `×0.25`, `×0.0041`, `×12.50`."""
+    return f"×{value:.2g}" if value < 0.1 else f"×{value:,.2f}"
 
 
 def times(value: int) -> str:
@@ -103,6 +113,8 @@ _ALL = (
     parameters,
     macs,
     size,
+    milliseconds,
+    ratio,
     times,
     plural,
     breakable,

@@ -11,9 +11,12 @@ from medgraft.evaluation.cautions import subgroup_cautions
 from medgraft.evaluation.checklists import checklists
 from medgraft.evaluation.checklists.facts import known
 from medgraft.evaluation.report import panels
+from medgraft.evaluation.report.efficiency import comparisons, latencies
 from medgraft.evaluation.report.forest import forests
 from medgraft.evaluation.report.formats import FILTERS, headline
 from medgraft.evaluation.report.pictures import cases, pairs
+from medgraft.evaluation.report.searched import looks, searched
+from medgraft.evaluation.searches import SEARCHES
 from medgraft.evaluation.wording import unit
 
 Facts = Mapping[str, Any]
@@ -30,15 +33,17 @@ def write_report(
     provenance: Sequence[Facts],
     initializations: Mapping[str, Facts],
 ) -> None:
-    """Write `folder/report.html` from the evaluation's metrics.json, selection.json, failures.json, plots and gallery.
+    """Write `folder/report.html` from the evaluation's files.
 
-    One file without scripts or requests, its pictures inside; the same bytes for the same inputs. `dataset` is the
-    folder of the data set, for its thumbnails; `quality` is its quality report; `cost` and `ledger` are the values of
+    Those are metrics, selection, searches and failures.json, plots and gallery. One file without scripts or requests,
+    its pictures inside; the same bytes for the same inputs. `dataset` is the folder of the data set, for its
+    thumbnails; `quality` is its quality report; `cost` and `ledger` are the values of
     cost.json and ledger.json; `provenance` holds `{"artifact", "name", "fingerprint", "made_from": {…}}` of every
     artifact; `initializations` their cards by name.
     Raises `ValueError` when these are not of one evaluation, `UserError` when a file is missing or damaged.
     """
     metrics, selection = read_json(folder / "metrics.json"), read_json(folder / "selection.json")
+    searches = read_json(folder / SEARCHES)
     _check(metrics, selection, dataset_card, ledger)
     # Everywhere in the order of the leaderboard.
     metrics["candidates"] = {row["name"]: metrics["candidates"][row["name"]] for row in selection["rows"]}
@@ -52,6 +57,10 @@ def write_report(
             tested=dataset_card["splits"]["test"],
             selection=selection,
             cost=cost,
+            latency=latencies(cost),
+            comparisons=comparisons(metrics["candidates"], cost),
+            looks=looks(metrics, searches),
+            searches=searched(searches, metrics["task"]),
             ledger=ledger,
             provenance=provenance,
             initializations=initializations,
