@@ -117,16 +117,15 @@ def evaluate(artifacts: Artifacts = ARTIFACTS, store: StoreUri = DEFAULT_STORE) 
 
 @app.command()
 def rank(artifacts: Artifacts = ARTIFACTS) -> None:
-    """Score the initializations by transferability, as advice; nothing is chosen by it.
+    """Score the initializations by transferability, as advice.
 
-    Reads artifacts/plan, artifacts/dataset (train and validation) and artifacts/initializations. Writes artifacts/ranking.
+    Reads artifacts/plan, artifacts/dataset and artifacts/initializations. Writes artifacts/ranking.
     """
     from medgraft.stages import rank as command
 
-    out = artifacts / "ranking"
-    outcome = command.run(artifacts, out, say=typer.echo)
-    typer.echo("\n".join(command.table(out)))
-    _done("rank", out, outcome)
+    outcome = command.run(artifacts, artifacts / "ranking", say=typer.echo)
+    typer.echo("\n".join(command.table(artifacts / "ranking")))
+    _done("rank", artifacts / "ranking", outcome)
 
 
 @app.command()
@@ -135,10 +134,7 @@ def cuts(
     image_size: Annotated[int, typer.Option(help="Side of the input in pixels or voxels.")] = 224,
     volumes: Annotated[str | None, typer.Option(help="acs, inflated or native: as in the initialization.")] = None,
 ) -> None:
-    """List where a backbone can be cut: what `cut` of a strategy may be, and what is left there.
-
-    Reads and writes nothing.
-    """
+    """List where a backbone can be cut: what `cut` of a strategy may be. Reads and writes nothing."""
     from medgraft.stages import cuts as command
 
     typer.echo("\n".join(command.run(architecture, image_size, volumes)))

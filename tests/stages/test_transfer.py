@@ -159,7 +159,7 @@ def run(folder: Path) -> Path:
 
 
 def test_findings_become_a_candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # the training store lies below the working folder
+    monkeypatch.chdir(tmp_path)  # the pixel store lies below the working folder
     classes = ["effusion", "mass", "hernia"]
     candidate = run(planned(tmp_path, "multilabel", findings(80), classes))
     assert read_spec(candidate).task == "multilabel"

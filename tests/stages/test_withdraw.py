@@ -45,7 +45,8 @@ def test_a_training_patient_is_in_all_that_was_made_from_it(workspace: Path) -> 
     for kind in ("sealed", "candidate", "evaluation", "registration", "MLflow run"):
         assert "was made from it" in kinds[kind], kind
     assert kinds["model version"] >= {"trained or chosen on the patient"}
-    assert kinds["training store"] == {"holds the patient's pixels"}
+    assert kinds["pixel store"] == {"holds the patient's pixels"}
+    assert kinds["feature store"] == {"holds the patient's features"}
     assert kinds["run"] == {"a run of a candidate that holds it"}
     assert "initialization" not in kinds
     places = [h.place for h in holdings if h.kind == "candidate"]
@@ -63,7 +64,7 @@ def test_a_test_patient_was_judged_on_not_trained_on(workspace: Path) -> None:
     assert kinds["dataset"] == {"holds the patient's images"}
     assert kinds["model version"] >= {"judged on a data set with the patient"}
     assert "trained or chosen on the patient" not in kinds["model version"]
-    assert "training store" not in kinds
+    assert not {"pixel store", "feature store"} & set(kinds)
 
 
 def test_a_stranger_is_nowhere(workspace: Path) -> None:

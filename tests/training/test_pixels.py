@@ -1,4 +1,4 @@
-"""The training store holds what Preprocess makes of the stored bytes, and never anything else."""
+"""The pixel store holds what Preprocess makes of the stored bytes, and never anything else."""
 
 from pathlib import Path
 

@@ -187,13 +187,15 @@ def _unfinished(store: Store, held: set[str], known: set[str]) -> Iterator[Holdi
 
 
 def _caches(images: set[str], every: set[str]) -> Iterator[Holding]:
-    """Training stores with the patient's images, or with images of no data set that is here; copies of sources."""
-    for facts in sorted((CACHE / "pixels").glob("*.json")):
-        held = set(read_json(facts)["image_ids"])
-        if images & held:
-            yield Holding("training store", str(facts.with_suffix(".npy")), "holds the patient's pixels")
-        elif held - every:
-            yield Holding("training store", str(facts.with_suffix(".npy")), "cannot be checked: its data set is gone")
+    """Stores of the patient's images, or of images of no data set that is here; copies of sources."""
+    stores = {"pixels": ("pixel store", "*.json"), "features": ("feature store", "*/*.json")}
+    for what, (kind, pattern) in stores.items():
+        for facts in sorted((CACHE / what).glob(pattern)):
+            held, data = set(read_json(facts)["image_ids"]), str(facts.with_name(f"{facts.name[:-5]}.npy"))
+            if images & held:
+                yield Holding(kind, data, f"holds the patient's {what}")
+            elif held - every:
+                yield Holding(kind, data, "cannot be checked: its data set is gone")
     for folder in sorted((CACHE / "sources").glob("*")):
         yield Holding("copy of a source", str(folder), "may hold the patient: it is as the source was")
 

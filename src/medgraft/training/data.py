@@ -1,4 +1,4 @@
-"""From a dataset artifact to what a run trains on: patients, labels, fractions, rows of the training store."""
+"""From a dataset artifact to what a run trains on: patients, labels, fractions, rows of the pixel store."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -33,7 +33,7 @@ VALIDATION_BATCH = 128
 
 @dataclass(frozen=True)
 class Compute:
-    """Where a run computes and keeps its training store; nothing here is part of a fingerprint."""
+    """Where a run computes and keeps its pixel store; nothing here is part of a fingerprint."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = 0

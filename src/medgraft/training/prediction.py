@@ -1,4 +1,4 @@
-"""Predictions from the stored bytes, through the one preprocessing, never from the training store."""
+"""Predictions from the stored bytes, through the one preprocessing, never from the pixel store."""
 
 from collections.abc import Sequence
 from itertools import islice

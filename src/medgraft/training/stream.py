@@ -29,7 +29,7 @@ class Images:
 
 
 class Batches(Dataset[Batch]):
-    """The batch of a key, read from the training store at once."""
+    """The batch of a key, read from the pixel store at once."""
 
     def __init__(self, images: Images) -> None:
         self.images = images

@@ -1,0 +1,111 @@
+"""The search for a cut: ranked inside train, few finalists, the whole among them; no label of validation is read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from tests.transfer.studies import initialization, study_run
+
+from medgraft.networks.assembly import assemble
+from medgraft.networks.cuts import WHOLE, Cut, cuts
+from medgraft.params import Evaluation
+from medgraft.stages.searching import find
+from medgraft.training.probe import Fit, Probe
+from medgraft.transfer import Run, strategies
+from medgraft.transfer.screening import Screened, chosen
+from medgraft.transfer.truncated import TruncatedSettings
+
+RESNET = initialization("scratch", "resnet10t", seed=3)
+
+
+def screened(name: str, parameters: int, loss: float, se: float = 0.01) -> Screened:
+    place = Cut(name, 1, True, 8, 2, parameters, parameters)
+    nothing = Probe(np.zeros(1), np.ones(1), {})
+    return Screened(place, 1, Fit(1.0, False, np.array([loss]), se, 5, np.zeros((1, 2)), nothing), 0.0, se)
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ({"a": 0.50, "b": 0.405, "c": 0.40}, ["c", "b"]),  # b is within a standard error of c, and smaller
+        ({"a": 0.50, "b": 0.45, "c": 0.40}, ["c", "b"]),  # none is: the next best
+        ({"a": 0.40, "b": 0.405, "c": 0.45}, ["a", "b"]),  # the best is the smallest
+        ({"a": 0.409, "b": 0.402, "c": 0.40}, ["c", "a"]),
+        ({"a": 0.50}, ["a"]),
+    ],
+)
+def test_the_finalists_are_the_best_and_the_smallest_within_a_standard_error(
+    losses: dict[str, float], expected: list[str]
+) -> None:
+    found = [screened(name, 100 * (place + 1), loss) for place, (name, loss) in enumerate(losses.items())]
+    assert chosen([*found, screened(WHOLE, 1000, 0.3)]) == expected
+
+
+def searched(folder: Path, study: Run | None = None) -> dict[str, object]:
+    given = study or study_run(folder, "binary", [RESNET], [], epochs=2)
+    settings = TruncatedSettings(strategy="truncated", initialization="scratch", epochs=2)
+
+    def run_of(fraction: float, seed: int, finalist: str = "") -> Run:
+        return replace(given, seed=seed, key=f"key-{seed}-{finalist}")
+
+    found = find(strategies.get("truncated"), settings, run_of, [0, 1], Evaluation())
+    assert found.search is not None
+    assert found.settings.model_dump() == found.search.finalists[str(found.search.record["chosen"])].model_dump()
+    assert set(found.fits) == {0, 1}
+    if found.search.plot is not None:
+        found.search.plot(found.search.record, folder / "search.svg")
+    return found.search.record
+
+
+def test_a_search_probes_blocks_then_units_and_lets_validation_choose_among_three(tmp_path: Path) -> None:
+    said: list[str] = []
+    record = searched(tmp_path, study_run(tmp_path, "binary", [RESNET], said, epochs=2))
+    probes = {probe["name"]: probe for probe in record["probes"]}  # type: ignore[attr-defined]  # a list
+    places = {place.name: place for place in cuts(assemble(RESNET.origin.backbone), 32)}
+    ends = {name for name, place in places.items() if place.ends_block and name != "layer4.0"}
+    assert {name for name, probe in probes.items() if probe["stage"] == 1} == ends | {WHOLE}
+    assert {probe["block"] for probe in probes.values() if probe["stage"] == 2} <= {p["block"] for p in probes.values()}
+    learned = [w for k, w in RESNET.weights.items() if "running" not in k and "num_batches" not in k]
+    assert probes[WHOLE]["parameters"] == sum(w.numel() for w in learned)
+    assert min(probe["excess"] for probe in probes.values()) == 0
+    finalists = record["finalists"]
+    assert isinstance(finalists, list)
+    assert len(finalists) == record["looks"] == 3
+    assert finalists[-1] == "full"
+    selection = record["selection"]
+    assert isinstance(selection, dict)
+    assert selection["winner"] == record["chosen"]
+    assert {row["name"] for row in selection["rows"]} == set(finalists)
+    drift = {place["name"]: place for place in record["drift"]}  # type: ignore[attr-defined]  # a list
+    assert list(drift)[-1] == WHOLE
+    assert drift["stem"]["kept"] > 0.5
+    assert "<svg" in (tmp_path / "search.svg").read_text()
+    assert len([line for line in said if line.startswith("features of")]) == 1  # one pass
+
+
+def test_screening_reads_no_label_of_validation(tmp_path: Path) -> None:
+    given = study_run(tmp_path, "binary", [RESNET], [], epochs=1)
+    strategy = strategies.get("truncated")
+    settings = TruncatedSettings(strategy="truncated", initialization="scratch")
+    assert strategy.search is not None
+    found = strategy.search(given, settings)
+    turned = given.data.validation.with_columns(label=(1 - pl.col("label")).cast(pl.Int64))
+    other = strategy.search(replace(given, data=replace(given.data, validation=turned)), settings)
+    assert other.record == found.record
+    assert list(other.finalists) == list(found.finalists)
+
+
+def test_the_best_source_is_found_inside_train_and_costs_no_look(tmp_path: Path) -> None:
+    noise = initialization("noise", "resnet10t", seed=5)
+    flat = {k: w * 0 if k.startswith("layer4") else w for k, w in noise.weights.items()}
+    sources = [replace(noise, name="flat", weights=flat, card={"sha256": "flat"}), RESNET]
+    given = study_run(tmp_path, "binary", sources, [])
+    strategy = strategies.get("best_source")
+    settings = strategy.settings(strategy="best_source", initializations=["flat", "scratch"])  # type: ignore[call-arg]  # its own key
+    found = find(strategy, settings, lambda fraction, seed, finalist="": replace(given, seed=seed), [0], Evaluation())
+    assert found.search is not None
+    assert found.search.record["chosen"] == "scratch"
+    assert found.search.record["looks"] == 0
+    assert found.settings.sources == ["scratch"]

@@ -1,0 +1,56 @@
+"""Strategies on volumes: 2D weights by either conversion, cut, slimmed or joined; they learn, and are served alike."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from tests.transfer.studies import initialization, study_run
+
+from medgraft.data.dataset import read_images
+from medgraft.data.stored import decode_stored
+from medgraft.networks.export import INPUT, export
+from medgraft.training.pixels import open_pixels
+from medgraft.transfer import strategies
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "linear": {"initialization": "acs"},
+    "full": {"initialization": "inflated", "learning_rate": 3e-3},
+    "truncated": {"initialization": "acs", "cut": "layer2.0", "learning_rate": 3e-3},
+    "transfusion": {"initialization": "inflated", "cut": "layer2.0", "learning_rate": 3e-3},
+    "layerwise": {"initialization": "acs", "cut": "layer1.0", "learning_rate": 3e-3},
+    "concatenation": {"initializations": ["acs", "inflated"]},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_brighter_block_is_found(name: str, tmp_path: Path) -> None:
+    sources = [
+        initialization("acs", "resnet10t", size=16, volumes="acs"),
+        initialization("inflated", "resnet10t", seed=2, size=16, volumes="inflated"),
+    ]
+    given = study_run(tmp_path, "binary", sources, [], epochs=4, three=True)
+    strategy = strategies.get(name)
+    assert strategy.fit is not None
+    network = strategy.fit(given, strategy.settings(strategy=name, **SETTINGS[name])).network
+    raw = dict(read_images(given.data.folder, ["validation"]))
+    volumes = torch.cat([decode_stored(raw[i], 3) for i in given.data.validation["image_id"]])
+    logits = network.predict(volumes)
+    truth = given.data.validation["label"].to_numpy()
+    assert roc_auc_score(truth, (logits[:, 1] - logits[:, 0]).numpy()) > 0.9
+    if name in ("linear", "concatenation"):
+        export(network, None, tmp_path / "model.onnx")
+        session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+        served = session.run(None, {INPUT: volumes[:3].numpy()})[0]
+        np.testing.assert_allclose(served, logits[:3].numpy(), atol=1e-4)
+
+
+def test_volumes_of_more_bits_are_kept_finer_than_by_eight(tmp_path: Path) -> None:
+    given = study_run(tmp_path, "binary", [initialization("acs", "resnet10t", size=16, volumes="acs")], [], three=True)
+    eight = open_pixels(given.data.folder, 12, given.window, tmp_path / "pixels").images
+    wide = open_pixels(given.data.folder, 12, (-1000.0, 1000.0), tmp_path / "pixels").images
+    assert (given.window, eight.dtype.name, wide.dtype.name) == ((0.0, 255.0), "uint8", "float16")
+    np.testing.assert_allclose(wide.astype(np.float64), (eight + 1000.0) / 2000 * 255, rtol=1e-3)
