@@ -15,7 +15,7 @@ REPEATED = ("evaluation/metrics.json", "evaluation/selection.json", "candidates/
 UNTOUCHED = (
     ("dataset", "card.json"),
     ("initializations", "scratch", "card.json"),
-    ("candidates", "full", "card.json"),
+    ("candidates", "probe", "card.json"),
 )
 
 
@@ -47,13 +47,13 @@ def history(source: Path, tracking_uri: str, tmp_path_factory: pytest.TempPathFa
     plots = work.dvc("plots", "show").strip().removeprefix("file://")
     before = [work.artifact(*parts) for parts in UNTOUCHED]
 
-    work.params["candidates"]["probe"]["epochs"] = 2
+    work.params["candidates"]["full"]["epochs"] = 2
     work.write_params()
     changed = work.repro()
     after = [work.artifact(*parts) for parts in UNTOUCHED]
-    epochs = work.artifact("candidates", "probe", "card.json")["settings"]["epochs"]
+    epochs = work.artifact("candidates", "full", "card.json")["settings"]["epochs"]
 
-    del work.params["candidates"]["full"]
+    del work.params["candidates"]["probe"]
     work.write_params()
     removed = work.repro("evaluate")
     return History(
@@ -79,7 +79,7 @@ def test_the_same_params_elsewhere_give_the_same_bytes(history: History, study: 
 
 
 def test_changing_one_candidate_runs_that_one_and_what_follows(history: History) -> None:
-    assert history.changed == ["plan", "transfer@probe", "evaluate", "register"]
+    assert history.changed == ["plan", "transfer@full", "evaluate", "register"]
     assert history.epochs == 2
     assert history.before == history.after
 
@@ -87,8 +87,8 @@ def test_changing_one_candidate_runs_that_one_and_what_follows(history: History)
 def test_a_removed_candidate_is_gone_from_the_leaderboard(history: History) -> None:
     assert history.removed == ["plan", "evaluate"]
     metrics = history.workspace.artifact("evaluation", "metrics.json")
-    assert list(metrics["candidates"]) == ["probe"]
-    assert metrics["winner"] == "probe"
+    assert list(metrics["candidates"]) == ["full"]
+    assert metrics["winner"] == "full"
 
 
 def test_the_registration_is_on_the_server(history: History, tracking_uri: str) -> None:

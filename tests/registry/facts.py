@@ -6,7 +6,12 @@ from typing import Any
 Facts = dict[str, Any]
 
 ASKED = {
-    "dataset": {"ungrouped": False, "unlabelled": "quarantine", "near_duplicates": True},
+    "dataset": {
+        "ungrouped": False,
+        "unlabelled": "quarantine",
+        "near_duplicates": True,
+        "reader": {"type": "manifest"},
+    },
     "split": {"validation": 0.2, "test": 0.2, "seed": 0, "held_out": None, "only_test": False},
 }
 

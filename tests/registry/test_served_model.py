@@ -1,4 +1,5 @@
 import base64
+import gzip
 import io
 import subprocess
 import sys
@@ -6,17 +7,20 @@ import zlib
 from pathlib import Path
 
 import mlflow
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
+from numpy.typing import NDArray
 from PIL import Image
 
 from medgraft.data.content import BadImageError as BadStoredError
 from medgraft.data.examination import examine, stored_bytes
 from medgraft.data.images import ImageBytes, decode_raster
 from medgraft.data.images import decode as decode_stored
-from medgraft.registry.served_model import BadImageError, decode
+from medgraft.data.volumes import decode_nifti
+from medgraft.registry.served_model import BadImageError, decode, decode_volume
 
 WHITE = 4095  # of images with more than 8 bits
 PIXELS = np.random.default_rng(0).integers(0, 256, (30, 40, 4), dtype=np.uint8)
@@ -169,3 +173,41 @@ def test_runs_where_torch_and_medgraft_are_not_installed(package: Path, tmp_path
     done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     model = mlflow.pyfunc.load_model(str(package))
     assert done.stdout.strip() == model.predict(model.input_example).to_json(orient="values")
+
+
+def nifti(turned: bool, gzipped: bool, kind: type[np.generic] = np.int16) -> tuple[bytes, NDArray[np.float32]]:
+    """A file as scanners write it, and its values along right, front and up."""
+    values = np.random.default_rng(0).integers(-900, 900, (5, 4, 3)).astype(kind)
+    affine = np.diag([2.0, 1.5, 3.0, 1.0])
+    if turned:
+        affine = np.array([[0, -2.0, 0, 9], [1.5, 0, 0, 0], [0, 0, -3.0, 4], [0, 0, 0, 1]])
+    image = nibabel.Nifti1Image(values, affine)
+    image.header.set_slope_inter(0.5, -10)
+    raw = image.to_bytes()
+    expected, _ = decode_nifti(raw)
+    return (gzip.compress(raw) if gzipped else raw), expected.astype(np.float32)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("gzipped", [False, True])
+def test_volumes_are_read_as_ingest_reads_them(turned: bool, gzipped: bool) -> None:
+    raw, expected = nifti(turned, gzipped)
+    found = decode_volume(base64.b64encode(raw).decode(), 10_000, None)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found[..., 0], expected)
+
+
+def test_volumes_that_ingest_would_refuse_are_refused() -> None:
+    raw, _ = nifti(turned=True, gzipped=True)
+    text = base64.b64encode(raw).decode()
+    with pytest.raises(BadImageError, match="at most 10 voxels"):
+        decode_volume(text, 10, None)
+    with pytest.raises(BadImageError, match="truncated or damaged"):
+        decode_volume(base64.b64encode(raw[:-20]).decode(), 10_000, None)
+    with pytest.raises(BadImageError, match="truncated or damaged"):
+        decode_volume(base64.b64encode(b"no volume at all").decode(), 10_000, None)
+    with pytest.raises(BadImageError, match="resample it to"):
+        decode_volume(text, 10_000, [1.0, 1.0, 1.0])
+    assert decode_volume(text, 10_000, [2.0, 1.5, 3.0]).shape == (4, 5, 3, 1)
+    with pytest.raises(BadImageError, match="not base64"):
+        decode_volume("#", 10_000, None)

@@ -29,10 +29,10 @@ def _message(tmp_path: Path, params: object, *overrides: str) -> str:
 
 
 def test_defaults_are_filled_and_overrides_win(tmp_path: Path, params: dict[str, Any]) -> None:
-    found = resolve(_file(tmp_path, params), ["study.seeds=[3, 4]", "candidates.probe.epochs=7"])
+    found = resolve(_file(tmp_path, params), ["study.seeds=[3, 4]", "candidates.full.epochs=7"])
     assert found.params.study.seeds == [3, 4]
     assert found.params.evaluation.reference == "probe"
-    assert found.params.candidates["probe"]["epochs"] == 7
+    assert found.params.candidates["full"]["epochs"] == 7
     assert found.params.candidates["full"]["weight_decay"] == 0.01
     assert found.params.dataset.reader["subgroups"] == ["site", "sex"]
     assert found.candidates["full"].sources == ["scratch"]

@@ -173,7 +173,7 @@ def test_findings_become_a_candidate(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert half in (36, 37)  # whole patients of one or two labelled images, until half is reached
 
 
-def test_volumes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds volumes"):
+def test_volumes_into_a_network_for_images_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds volumes, but initialization scratch takes images; add `volumes: acs`"):
         run(planned(tmp_path, "ordinal", grades(80), ["0", "1", "2", "3"], dimensions=3))
     assert not (tmp_path / "candidate").exists()

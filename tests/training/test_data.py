@@ -80,12 +80,6 @@ def test_a_fraction_needs_an_image_with_and_one_without_every_scored_finding(mul
     assert len(TrainingData(data.folder, data.card, unscored, data.validation).fraction(1.0, 0)) == len(unscored)
 
 
-def test_volumes_are_refused(tmp_path: Path) -> None:
-    write_dataset(tmp_path, "ordinal", GRADES, {"train": grades(8), "validation": grades(8)}, dimensions=3)
-    with pytest.raises(UserError, match=r"holds volumes \(3D\).*ingest its slices"):
-        training_data(tmp_path)
-
-
 @pytest.mark.parametrize("present", [("test",), ("train", "test")])
 def test_a_set_without_train_or_validation_is_refused(present: tuple[str, ...], tmp_path: Path) -> None:
     labels: dict[str, list[Label | None]] = {name: grades(8) for name in present}

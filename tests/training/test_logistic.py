@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from medgraft.params import Task
-from medgraft.training.logistic import Floats, State, path
+from medgraft.training.logistic import Floats, State, path, principal_axes
 from medgraft.training.losses import class_weights
 
 Imbalance = Literal["weighted", "none"]
@@ -44,8 +44,9 @@ def solve(
     x: Floats, labels: NDArray[Any], task: Task, classes: int, strength: float, imbalance: Imbalance = "none"
 ) -> State:
     weights = class_weights(labels, classes, imbalance)
-    _, found = path(x, labels, task, classes, weights, np.array([strength, strength]), 1e-5)
-    return found
+    axes = principal_axes(x)
+    _, found = path(x @ axes.T, labels, task, classes, weights, np.array([strength, strength]), 1e-5)
+    return found | {"weight": found["weight"] @ axes}
 
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)

@@ -19,6 +19,7 @@ from PIL import Image
 
 from medgraft.artifacts import read_json, write_json
 from medgraft.data.overlap import exposed_together, exposure
+from medgraft.data.volumes import encode_nifti
 from medgraft.networks.export import INPUT, export
 from medgraft.networks.initialization import EXPOSED
 from medgraft.networks.network import SPEC, WEIGHTS, load_network
@@ -29,6 +30,7 @@ ONNX, MODEL_CARD, PACKAGE, TRAINING_GROUPS = "model.onnx", "model_card.md", "pac
 CONTENT = Path("artifacts", "package")  # of those files inside the MLflow model folder
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
 SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow")
+SERVED_WITH_VOLUMES = (*SERVED_WITH, "nibabel")
 FOUND_IN_WORKING_DIRECTORY = ("uv.lock", "pyproject.toml", ".python-version")  # mlflow copies a stranger's project
 
 
@@ -52,13 +54,14 @@ def write_package(folder: Path, winner: Winner, dataset: Path, release: Release)
         content = Path(temporary, CONTENT.name)
         content.mkdir()
         _write_content(content, winner, dataset, release)
+        needed = SERVED_WITH if winner.dataset["dimensions"] == 2 else SERVED_WITH_VOLUMES
         mlflow.pyfunc.save_model(
             path=folder,
             python_model=str(SERVED_MODEL),
             artifacts={"package": str(content)},
             signature=signature(winner.metrics["classes"]),
-            input_example=input_example(),
-            pip_requirements=[f"{name}=={version(name)}" for name in SERVED_WITH],
+            input_example=input_example(winner.dataset["dimensions"]),
+            pip_requirements=[f"{name}=={version(name)}" for name in needed],
         )
     for name in FOUND_IN_WORKING_DIRECTORY:
         (folder / name).unlink(missing_ok=True)
@@ -71,12 +74,16 @@ def signature(classes: Sequence[str]) -> ModelSignature:
     return ModelSignature(inputs=Schema([ColSpec("string", INPUT)]), outputs=outputs)
 
 
-def input_example() -> pd.DataFrame:
-    """A request with one image: a made-up gray ramp, nobody's picture."""
+def input_example(dimensions: int) -> pd.DataFrame:
+    """A request with one image, or volume: a made-up gray ramp, nobody's picture."""
     ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (64, 1))
-    buffer = io.BytesIO()
-    Image.fromarray(ramp).save(buffer, "PNG")
-    return pd.DataFrame({INPUT: [base64.b64encode(buffer.getvalue()).decode()]})
+    if dimensions == 3:
+        raw = encode_nifti(np.repeat(ramp[::4, ::4, None], 16, axis=2), (1.0, 1.0, 1.0))
+    else:
+        buffer = io.BytesIO()
+        Image.fromarray(ramp).save(buffer, "PNG")
+        raw = buffer.getvalue()
+    return pd.DataFrame({INPUT: [base64.b64encode(raw).decode()]})
 
 
 def training_groups(winner: Winner, dataset: Path) -> dict[str, Any]:
@@ -118,6 +125,8 @@ def _package(winner: Winner, release: Release, fingerprints: dict[str, str]) -> 
         "sensitivity_target": metrics["sensitivity_target"],
         "max_pixels": release.max_pixels,
         "white": winner.dataset["white"],
+        "dimensions": winner.dataset["dimensions"],
+        "spacing": winner.dataset["asked"]["dataset"]["reader"].get("spacing"),
         "ungrouped": winner.dataset["asked"]["dataset"]["ungrouped"],
         "fingerprints": fingerprints,
     }

@@ -1,15 +1,18 @@
 """The model as MLflow serves it. This file is copied into every package and runs without medgraft and torch.
 
-One column `image`, base64 text of an image file (PNG, JPEG or what else ingest accepts) → one column of calibrated
-probability for each class. Images are read as ingest reads them (medgraft.data.images): what it would quarantine
-is refused here, EXIF orientation is obeyed, transparency shows black.
+One column `image`, base64 text of an image file (PNG, JPEG or what else ingest accepts), or of a NIfTI file where the
+model takes volumes → one column of calibrated probability for each class. Both are read as ingest reads them
+(medgraft.data.images, medgraft.data.volumes): what it would quarantine is refused here, EXIF orientation is obeyed,
+transparency shows black, axes are turned to RAS+.
 """
 
 import base64
 import binascii
+import gzip
 import io
 import json
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +30,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 Image.MAX_IMAGE_PIXELS = None  # the package's own limit is checked before decoding, with a reason
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 DAMAGE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, MemoryError, struct.error)
+BYTES_A_VOXEL, HEADER = 8, 64 * 2**20  # the most that a NIfTI file needs
+NEAR = 1e-4  # relative: header sizes are float32
 
 
 class BadImageError(Exception):
@@ -43,6 +48,8 @@ class ServedModel(PythonModel):
         self.classes: list[str] = package["classes"]
         self.max_pixels: int = package["max_pixels"]
         self.white: int | None = package["white"]
+        self.dimensions: int = package["dimensions"]
+        self.spacing: list[float] | None = package["spacing"]
         providers = ["CPUExecutionProvider"]
         self.session = onnxruntime.InferenceSession(folder / "model.onnx", providers=providers)
 
@@ -57,7 +64,7 @@ class ServedModel(PythonModel):
         problems: list[str] = []
         for row, text in enumerate(model_input["image"]):
             try:
-                pixels = decode(text, self.max_pixels, self.white)
+                pixels = self._decode(text)
             except BadImageError as error:
                 problems.append(f"row {row}: {error}")
             else:
@@ -68,18 +75,18 @@ class ServedModel(PythonModel):
         table = np.asarray(probabilities, dtype=np.float32).reshape(-1, len(self.classes))
         return pd.DataFrame(table, columns=self.classes)
 
+    def _decode(self, text: object) -> NDArray[Any]:
+        if self.dimensions == 3:
+            return decode_volume(text, self.max_pixels, self.spacing)
+        return decode(text, self.max_pixels, self.white)
+
 
 def decode(text: object, max_pixels: int, white: int | None) -> NDArray[np.uint8]:
     """Base64 text (line breaks allowed) of an image file → uint8 [height, width, 3], upright RGB.
 
     `white`: the value of gray images with more than 8 bits that is shown white, as in the training images.
     """
-    if not isinstance(text, str) or not text:
-        raise BadImageError("no image; send the base64 text of an image file")
-    try:
-        raw = base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise BadImageError(f"not base64 text ({error})") from error
+    raw = _unwrapped(text)
     with _damage("damaged header"):
         try:
             image = Image.open(io.BytesIO(raw), formats=FORMATS)
@@ -103,6 +110,55 @@ def decode(text: object, max_pixels: int, white: int | None) -> NDArray[np.uint8
         return np.asarray(_on_black(upright).convert("RGB"))
 
 
+def decode_volume(text: object, max_pixels: int, spacing: list[float] | None) -> NDArray[np.float32]:
+    """Base64 text of a NIfTI file, gzipped or not → float32 [x, y, z, 1], axes right, front, up.
+
+    `spacing`: millimetres a voxel that the training volumes were brought to; None where they kept their own.
+    """
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.orientations import apply_orientation, io_orientation
+    from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
+
+    raw = _unwrapped(text)
+    most = BYTES_A_VOXEL * max_pixels + HEADER
+    with _damage("truncated or damaged", (zlib.error, ImageFileError, HeaderDataError, WrapStructError)):
+        if raw[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
+                raw = stream.read(most + 1)
+        if len(raw) > most:
+            raise BadImageError(f"more bytes than {max_pixels} voxels have")
+        kind = nibabel.Nifti2Image if raw[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c") else nibabel.Nifti1Image
+        image = kind.from_bytes(raw)
+        shape = image.shape
+        if len(shape) < 3 or int(np.prod(shape[3:])) != 1 or int(np.prod(shape)) > max_pixels:
+            raise BadImageError(f"not one volume of at most {max_pixels} voxels ({' x '.join(map(str, shape))})")
+        told = int(image.header["sform_code"]) > 0 or int(image.header["qform_code"]) > 0
+        sizes = np.asarray(image.header.get_zooms()[:3], dtype=np.float64)
+        stored = image.dataobj
+        values = stored.get_unscaled().astype(np.float64) * float(stored.slope) + float(stored.inter)
+        values = values.reshape(shape[:3])
+        if told:  # without an orientation the axes stay: nibabel would mirror them
+            turn = io_orientation(image.affine)
+            values = apply_orientation(values, turn)
+            sizes = sizes[np.argsort(turn[:, 0])]
+    if not np.isfinite(values).all():
+        raise BadImageError("values that are not finite")
+    if spacing is not None and not np.allclose(sizes, spacing, rtol=NEAR):
+        raise BadImageError(f"voxels of {sizes.tolist()} mm; resample it to {spacing} mm, as the training volumes were")
+    return np.ascontiguousarray(values, dtype=np.float32)[..., None]
+
+
+def _unwrapped(text: object) -> bytes:
+    if not isinstance(text, str) or not text:
+        raise BadImageError("no image; send the base64 text of an image file")
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadImageError(f"not base64 text ({error})") from error
+
+
 def _eight_bits(values: NDArray[Any], white: int | None) -> NDArray[np.uint8]:
     if white is None:
         raise BadImageError("more than 8 bits, while every training image had 8; convert it as they were")
@@ -113,10 +169,10 @@ def _eight_bits(values: NDArray[Any], white: int | None) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _damage(what: str) -> Iterator[None]:
+def _damage(what: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     try:
         yield
-    except DAMAGE as error:
+    except (*DAMAGE, *also) as error:
         raise BadImageError(f"{what} ({type(error).__name__})") from error
 
 

@@ -77,9 +77,10 @@ def describe(estimated: Sequence[Estimate], rows: int | None, resolved: Resolved
     lines = [f"dataset {params.dataset.name}: {counted}, {params.dataset.task}, classes {params.dataset.classes}"]
     if params.dataset.task == "binary":
         lines.append(f"  positive class: {params.dataset.classes[1]}")
-    for name, settings in params.initializations.items():
-        volumes = f" for volumes ({settings['volumes']})" if settings["volumes"] else ""
-        lines.append(f"initialization {name}: {settings['method']} {settings['architecture']}{volumes}")
+    for name, initialization in resolved.initializations.items():
+        told = initialization.model_dump()
+        volumes = f" for volumes ({told['volumes']})" if told["volumes"] else ""
+        lines.append(f"initialization {name}: {told['method']} {told['architecture']}{volumes}")
     for estimate in estimated:
         candidate = resolved.candidates[estimate.name]
         memory = f", {estimate.bytes_ / 1e9:.1f} GB a training step" if estimate.bytes_ else ""
