@@ -29,7 +29,17 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 Image.MAX_IMAGE_PIXELS = None  # the package's own limit is checked before decoding, with a reason
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
-DAMAGE = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, MemoryError, struct.error)
+DAMAGE: tuple[type[Exception], ...] = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+)
 BYTES_A_VOXEL, HEADER = 8, 64 * 2**20  # the most that a NIfTI file needs
 NEAR = 1e-4  # relative: header sizes are float32
 
@@ -172,7 +182,7 @@ def _eight_bits(values: NDArray[Any], white: int | None) -> NDArray[np.uint8]:
 def _damage(what: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     try:
         yield
-    except (*DAMAGE, *also) as error:
+    except DAMAGE + also as error:
         raise BadImageError(f"{what} ({type(error).__name__})") from error
 
 
