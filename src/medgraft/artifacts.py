@@ -10,7 +10,7 @@ from typing import Any
 
 from medgraft.errors import UserError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 CARD = "card.json"
 
 HOW_TO_MAKE = {

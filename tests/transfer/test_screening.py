@@ -23,7 +23,10 @@ RESNET = initialization("scratch", "resnet10t", seed=3)
 def screened(name: str, parameters: int, loss: float, se: float = 0.01) -> Screened:
     place = Cut(name, 1, True, 8, 2, parameters, parameters)
     nothing = Probe(np.zeros(1), np.ones(1), {})
-    return Screened(place, 1, Fit(1.0, False, np.array([loss]), se, 5, np.zeros((1, 2)), nothing), 0.0, se)
+    # Of 400 patients, whose losses differ so much that the difference of two places has about that standard error.
+    noise = np.random.default_rng(parameters).normal(0, se / 2**0.5 * 20, 400)
+    by_patient = np.stack([loss + noise - noise.mean(), np.ones(400)], axis=1)
+    return Screened(place, 1, Fit(1.0, False, np.array([loss]), se, 5, np.zeros((1, 2)), nothing), 0, se, by_patient)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Literal
 
 from torch import nn
 
+from medgraft.errors import UserError
 from medgraft.networks.backbones import Volumes, Weights, create_backbone, load_backbone
 from medgraft.networks.cuts import Pooling, truncate
 from medgraft.networks.slimming import slim
@@ -33,6 +34,8 @@ class BackboneSpec:
 def assemble(spec: BackboneSpec, seed: int = 0) -> nn.Module:
     """The backbone with random weights drawn from `seed` alone; raises `UserError` where it cannot be cut like that."""
     if spec.cut is not None and spec.above == "slimmed":
+        if spec.volumes == "native":
+            raise UserError(f"{spec.architecture} cannot be slimmed; take a ResNet or DenseNet with `volumes: acs`")
         images = create_backbone(spec.architecture, spec.image_size, seed)
         slimmed = slim(images, spec.cut, spec.image_size, seed)
         return slimmed if spec.volumes is None else to_volumes(slimmed, _converted(spec.volumes))

@@ -41,6 +41,7 @@ DAMAGE: tuple[type[Exception], ...] = (
     struct.error,
 )
 BYTES_A_VOXEL, HEADER = 8, 64 * 2**20  # the most that a NIfTI file needs
+MILLIMETRES = {1: 1000.0, 3: 0.001}  # a unit, by the code in `xyzt_units`; unknown is taken as millimetres
 NEAR = 1e-4  # relative: header sizes are float32
 
 
@@ -126,6 +127,7 @@ def decode_volume(text: object, max_pixels: int, spacing: list[float] | None) ->
     `spacing`: millimetres a voxel that the training volumes were brought to; None where they kept their own.
     """
     import nibabel
+    from nibabel.affines import voxel_sizes
     from nibabel.filebasedimages import ImageFileError
     from nibabel.orientations import apply_orientation, io_orientation
     from nibabel.spatialimages import HeaderDataError
@@ -146,6 +148,9 @@ def decode_volume(text: object, max_pixels: int, spacing: list[float] | None) ->
             raise BadImageError(f"not one volume of at most {max_pixels} voxels ({' x '.join(map(str, shape))})")
         told = int(image.header["sform_code"]) > 0 or int(image.header["qform_code"]) > 0
         sizes = np.asarray(image.header.get_zooms()[:3], dtype=np.float64)
+        if told:
+            sizes = voxel_sizes(image.affine)
+        sizes = np.abs(sizes) * MILLIMETRES.get(int(image.header["xyzt_units"]) & 7, 1.0)
         stored = image.dataobj
         values = stored.get_unscaled().astype(np.float64) * float(stored.slope) + float(stored.inter)
         values = values.reshape(shape[:3])

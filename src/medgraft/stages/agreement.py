@@ -53,3 +53,18 @@ def require_candidate(plan: Path, card: Card) -> None:
         raise UserError(
             f"candidate '{name}' was fitted by other settings than the plan's; run `medgraft transfer {name}`"
         )
+
+
+def require_dimensions(dataset: Card, volumes: Mapping[str, str | None]) -> None:
+    """Raise `UserError` where images would go into networks for volumes, or volumes into networks for images.
+
+    `volumes`: by initialization how its network takes volumes, None for images.
+    """
+    holds = "images" if dataset["dimensions"] == 2 else "volumes"
+    remedy = "leave `volumes` out of its settings" if holds == "images" else "add `volumes: acs` to its settings"
+    for name, how in volumes.items():
+        takes = "images" if how is None else "volumes"
+        if takes != holds:
+            raise UserError(
+                f"the dataset {dataset['name']} holds {holds}, but initialization {name} takes {takes}; {remedy}"
+            )

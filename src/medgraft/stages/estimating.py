@@ -65,7 +65,7 @@ def estimates(resolved: Resolved, rows: int | None) -> list[Estimate]:
         step = measured[backbones[0]]
         each = [recipe(study, max(1, round(train * f)), settings.passes, 1.0, 0.0, 0).steps for f in study.fractions]
         steps = (sum(each) + (FINALISTS - 1) * max(each) * settings.searches) * len(study.seeds)
-        seconds = steps * step.trained + looked_at * settings.searches
+        seconds = steps * step.trained + 3 * looked_at * settings.searches
         found.append(Estimate(name, runs, seconds, study.chunk_steps * step.trained, step.bytes_))
     return found
 
@@ -84,10 +84,9 @@ def describe(estimated: Sequence[Estimate], rows: int | None, resolved: Resolved
     for estimate in estimated:
         candidate = resolved.candidates[estimate.name]
         memory = f", {estimate.bytes_ / 1e9:.1f} GB a training step" if estimate.bytes_ else ""
-        at_most = "at most " * candidate.searches
         lines.append(
             f"candidate {estimate.name}: {candidate.strategy} from {', '.join(candidate.sources)}, "
-            f"{estimate.runs} run{'s' * (estimate.runs != 1)}, {at_most}about {_duration(estimate.seconds)}{memory}"
+            f"{estimate.runs} run{'s' * (estimate.runs != 1)}, about {_duration(estimate.seconds)}{memory}"
         )
         if estimate.chunk_seconds > LONG_CHUNK:
             lines.append(

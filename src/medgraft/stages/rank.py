@@ -9,7 +9,7 @@ from medgraft.code_version import code_version
 from medgraft.errors import UserError
 from medgraft.networks.initialization import read_initialization
 from medgraft.params import Study
-from medgraft.stages.agreement import require_dataset
+from medgraft.stages.agreement import require_dataset, require_dimensions
 from medgraft.training.data import training_data
 from medgraft.training.fitting import Compute
 from medgraft.training.window import window
@@ -35,13 +35,15 @@ def run(artifacts: Path, ranking: Path, *, say: Callable[[str], None]) -> str:
     data = training_data(dataset)
     require_dataset(plan, data.card)
     sources = [read_initialization(initializations / name) for name in names]
+    require_dimensions(data.card, {source.name: source.origin.volumes for source in sources})
     made_from = {"dataset": data.card["fingerprint"]} | {source.name: source.fingerprint for source in sources}
     print_ = fingerprint("ranking", {}, made_from, code_version(CODE))
     if (ranking / "card.json").is_file() and read_json(ranking / "card.json").get("fingerprint") == print_:
         return "up to date"
     study = Study(**params["study"])
     compute = Compute(study.device, study.workers, say=say)
-    rows = [row for source in sources for row in rank(source, data, window(dataset), compute)]
+    values = window(dataset)
+    rows = [row for source in sources for row in rank(source, data, values, compute)]
     counts = {"images": len(data.train) + len(data.validation), "splits": ["train", "validation"]}
     with writing(ranking) as folder:
         write_json(folder / RANKING, counts | {"rows": rows})

@@ -12,7 +12,7 @@ from medgraft.data.dataset import read_labels, read_rows
 from medgraft.data.labels import Label
 from medgraft.evaluation.choosing import Size, candidate_score, contender
 from medgraft.evaluation.judge import judge
-from medgraft.evaluation.parts import Part, part
+from medgraft.evaluation.parts import Part, part, refuse_contradictions
 from medgraft.evaluation.results import Candidate
 from medgraft.evaluation.selection import CandidateScore, select
 from medgraft.networks.cost import mac_count, parameter_count
@@ -48,6 +48,7 @@ def find(
     """
     assert strategy.search is not None
     first = run_of(1.0, seeds[0])
+    validation = _validation(first.data, evaluation)  # what it refuses, before anything is trained
     search = strategy.search(first, settings)
     fits = {
         name: {seed: _fit(run_of(1.0, seed, name), finalist) for seed in seeds}
@@ -56,7 +57,6 @@ def find(
     record = search.record | {"finalists": list(fits), "looks": len(fits) if len(fits) > 1 else 0}
     winner = next(iter(fits))
     if len(fits) > 1:
-        validation = _validation(first.data, evaluation)
         selection = select([_score(name, by_seed, validation, first.data.folder) for name, by_seed in fits.items()])
         winner = selection.winner
         record |= {"selection": asdict(selection), "metric": evaluation.metric}
@@ -76,7 +76,9 @@ def _validation(data: TrainingData, evaluation: Evaluation) -> Part:
         for image_id, label in zip(data.validation["image_id"], read_labels(data.validation), strict=True)
         if label is not None
     }
-    return part("validation", data.validation, labels, judge(data.card, evaluation))
+    found = part("validation", data.validation, labels, judge(data.card, evaluation))
+    refuse_contradictions(found)
+    return found
 
 
 def _score(name: str, by_seed: Mapping[int, Fitted], validation: Part, dataset: Path) -> CandidateScore:

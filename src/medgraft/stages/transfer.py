@@ -10,17 +10,16 @@ import polars as pl
 from medgraft.artifacts import fingerprint, read_json, write_card, write_json
 from medgraft.code_version import code_version
 from medgraft.data.overlap import exposed_together, refuse_overlap
-from medgraft.errors import UserError
 from medgraft.networks.export import MODEL
-from medgraft.networks.initialization import EXPOSED, Initialization, read_initialization
+from medgraft.networks.initialization import EXPOSED, read_initialization
 from medgraft.networks.network import save_network
 from medgraft.params import Evaluation, Study
 from medgraft.stages import STAGES
-from medgraft.stages.agreement import require_dataset, trained_by
+from medgraft.stages.agreement import require_dataset, require_dimensions, trained_by
 from medgraft.stages.running import produce, read_item
 from medgraft.stages.searching import Found, find
 from medgraft.store import Store
-from medgraft.training.data import TrainingData, training_data
+from medgraft.training.data import training_data
 from medgraft.training.fitting import Compute, Fitted
 from medgraft.training.prediction import predict, predict_packaged
 from medgraft.training.window import window
@@ -49,7 +48,7 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
     data = training_data(dataset)
     require_dataset(plan, data.card)
     sources = {source: read_initialization(initializations / source) for source in settings.sources}
-    _require_dimensions(data, sources)
+    require_dimensions(data.card, {name: source.origin.volumes for name, source in sources.items()})
     exposed, cautions = _exposed(plan, initializations, list(sources), dataset)
     made_from = {"dataset": data.card["fingerprint"]} | {s: i.fingerprint for s, i in sources.items()}
     matters = {
@@ -108,8 +107,8 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
             made_from,
             name=name,
             strategy=settings.strategy,
-            initializations={source: made.fingerprint for source, made in sources.items()},
-            origins={source: asdict(made.origin) for source, made in sources.items()},
+            initializations={source: sources[source].fingerprint for source in found.settings.sources},
+            origins={source: asdict(sources[source].origin) for source in found.settings.sources},
             settings=settings.model_dump(),
             chosen=found.settings.model_dump(),
             looks=1 if found.search is None else max(1, len(found.search.finalists)),
@@ -120,18 +119,6 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
         )
 
     return produce({"candidate": candidate}, {"candidate": print_}, store, build)
-
-
-def _require_dimensions(data: TrainingData, sources: dict[str, Initialization]) -> None:
-    """Raises `UserError` where images would go into networks for volumes, or volumes into networks for images."""
-    holds = "images" if data.card["dimensions"] == 2 else "volumes"
-    remedy = "leave `volumes` out of its settings" if holds == "images" else "add `volumes: acs` to its settings"
-    for name, source in sources.items():
-        takes = "images" if source.origin.volumes is None else "volumes"
-        if takes != holds:
-            raise UserError(
-                f"the dataset {data.card['name']} holds {holds}, but initialization {name} takes {takes}; {remedy}"
-            )
 
 
 def _facts(fraction: float, seed: int, rows: pl.DataFrame, fitted: Fitted) -> dict[str, Any]:

@@ -160,6 +160,8 @@ def _unusable(packaged: Packaged, card: Card, dataset: Path) -> list[str]:
         f"its {what} {theirs}, this data set's {what} {ours}"
         for what, theirs, ours in (
             ("task is", package["task"], card["task"]),
+            ("images have dimensions", package["dimensions"], card["dimensions"]),
+            ("voxels (mm) are", package["spacing"], card["asked"]["dataset"]["reader"].get("spacing")),
             ("classes are", ", ".join(package["classes"]), ", ".join(card["classes"])),
         )
         if theirs != ours

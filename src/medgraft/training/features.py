@@ -4,12 +4,12 @@ What an initialization gives at each place (a cut, or the whole backbone) is an 
 once. It is keyed by all that decides it, and used only while its checksum holds.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import polars as pl
@@ -34,7 +34,7 @@ from medgraft.training.fitting import Compute, device, where
 from medgraft.training.pixels import intact, vouch
 
 CODE = ("data", "networks", "training/features.py", "training/pixels.py")
-BATCH = 32
+BATCH = {2: 32, 3: 8}  # images, volumes
 SPLITS = ("train", "validation")
 
 
@@ -106,10 +106,13 @@ def passed(
     compute: Compute,
     places: Sequence[str],
 ) -> dict[str, NDArray[np.float32]]:
-    """The same features of another backbone, not stored: by place float32 [n, channels], in the order of `images`."""
+    """The same features of another backbone, not stored: by place float32 [n, channels], in the order of `images`.
+
+    These must be of the validation split. The backbone ends up on the device.
+    """
     parts: dict[str, list[NDArray[np.float32]]] = {place: [] for place in places}
     ids: list[str] = []
-    for batch_ids, found in _passed(backbone, spec, data.folder, window, compute, places):
+    for batch_ids, found in _passed(backbone, spec, data.folder, window, compute, places, ["validation"]):
         ids += batch_ids
         for place, values in found.items():
             parts[place].append(values)
@@ -129,10 +132,10 @@ def _make(
     backbone = load_backbone(spec.architecture, spec.image_size, initialization.weights, spec.volumes)
     counts = dataset_card(dataset)["splits"]
     count = sum(counts[split]["images"] for split in SPLITS)
-    temporary = {place: data.with_name(f".{data.name}.{os.getpid()}") for place, (data, _) in files.items()}
+    temporary = {place: data.with_name(f".{data.name}.{uuid4().hex}") for place, (data, _) in files.items()}
     arrays: dict[str, np.memmap[Any, np.dtype[np.float32]]] = {}
     ids: list[str] = []
-    for batch_ids, found in _passed(backbone, spec, dataset, window, compute, list(files)):
+    for batch_ids, found in _passed(backbone, spec, dataset, window, compute, list(files), SPLITS):
         for place, values in found.items():
             if not np.isfinite(values).all():
                 raise UserError(_not_finite(initialization.name, place, values))
@@ -155,14 +158,15 @@ def _passed(
     window: tuple[float, float],
     compute: Compute,
     places: Sequence[str],
+    splits: Sequence[str],
 ) -> Iterator[tuple[list[str], dict[str, NDArray[np.float32]]]]:
-    """Train and validation images in batches: their ids, and their features at each place."""
+    """Images of the splits in batches: their ids, and their features at each place."""
     dimensions = dataset_card(dataset)["dimensions"]
     where_to = torch.device(device(compute))
     backbone = backbone.eval().to(where_to)
     preprocess = make_preprocess(spec, window)
-    images = ((i, preprocess(decode_stored(raw, dimensions))) for i, raw in read_images(dataset, SPLITS))
-    while batch := list(islice(images, BATCH)):
+    images = ((i, preprocess(decode_stored(raw, dimensions))) for i, raw in read_images(dataset, splits))
+    while batch := list(islice(images, BATCH[dimensions])):
         inputs = torch.cat([image for _, image in batch]).to(where_to)
         found = tapped(backbone, inputs, places)
         yield [i for i, _ in batch], {name: values.float().cpu().numpy() for name, values in found.items()}

@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +29,7 @@ from medgraft.training.module import Classifier
 from medgraft.training.recipe import Recipe
 from medgraft.training.stream import Batch, ChunkSampler, Images, training_loader
 
-VALIDATION_BATCH = 128
+VALIDATION_BATCH, VOLUMES = 128, 8
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,6 @@ def fit(
     validation: Images,
     *,
     frozen: Sequence[nn.Module | nn.Parameter] = (),
-    from_features: bool = False,
     fitted_head: bool = False,
     title: str,
     store: Store,
@@ -70,7 +70,6 @@ def fit(
 ) -> Fitted:
     """Train `network`, or go on where a killed run of the same `key` stopped, or restore it if it was finished.
 
-    `from_features`: train and validation hold features of the frozen backbones, and the head alone is trained.
     `fitted_head`: the head knows the classes already; otherwise it starts at their frequencies. Raises `RuntimeError`
     if anything in `frozen` has changed by a bit.
     """
@@ -80,53 +79,63 @@ def fit(
         if store.get(key, finished):
             compute.say(f"{title} · restored")
             return _read(finished)
-        kept = [*frozen, *([network.backbones] if from_features else [])]
         weights = class_weights(train.labels, len(network.spec.classes), recipe.imbalance)
         if fitted_head:
             network.take_back(-prior_shift(weights))  # what the weighted loss will learn, and `packaged` takes back
         else:
             network.start_at(starting_logits(train.labels, len(network.spec.classes), weights))
-        before = [_bits(part) for part in kept]
-        fitted = _train(
-            lambda loader: Classifier(network, recipe, weights, kept, loader, from_features=from_features),
-            recipe,
-            train,
-            validation,
-            title,
-            Checkpoints(store, key),
-            compute,
-        )
-        if before != [_bits(part) for part in kept]:
-            raise RuntimeError("a frozen part of the network has changed during training")
+        make = partial(Classifier, network, recipe, weights, frozen, from_features=False)
+        fitted = _train(make, frozen, recipe, train, validation, title, Checkpoints(store, key), compute)
         _write(fitted, finished)
         store.put(finished, key)
         Checkpoints(store, key).clear()
         return fitted
 
 
+def fit_head(
+    network: Network, recipe: Recipe, train: Images, validation: Images, *, title: str, compute: Compute
+) -> Fitted:
+    """Train the head alone, on features of its backbones, which stay as they are, bit for bit.
+
+    It takes seconds, so nothing of it is kept for a killed run to go on from.
+    """
+    classes = len(network.spec.classes)
+    weights = class_weights(train.labels, classes, recipe.imbalance)
+    network.start_at(starting_logits(train.labels, classes, weights))
+    frozen = (network.backbones,)
+    make = partial(Classifier, network, recipe, weights, frozen, from_features=True)
+    return _train(make, frozen, recipe, train, validation, title, None, compute)
+
+
 def _train(
-    classifier: Callable[[Callable[[int], DataLoader[Batch]]], Classifier],
+    make: Callable[..., Classifier],
+    frozen: Sequence[nn.Module | nn.Parameter],
     recipe: Recipe,
     train: Images,
     validation: Images,
     title: str,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | None,
     compute: Compute,
 ) -> Fitted:
+    before = [_bits(part) for part in frozen]
+
     def chunk_loader(chunk: int) -> DataLoader[Batch]:
         start = chunk * recipe.chunk_steps
         stop = min(start + recipe.chunk_steps, recipe.steps)
         sampler = ChunkSampler(len(train.rows), recipe.batch_size, recipe.seed, start, stop)
         return training_loader(train, sampler, compute.workers)
 
-    module = classifier(chunk_loader)
-    trainer = _trainer(recipe, [Progress(title, compute.say), SaveChunk(checkpoints)], compute)
+    module = make(chunk_loader=chunk_loader)
+    saving = [SaveChunk(checkpoints)] if checkpoints else []
+    trainer = _trainer(recipe, [Progress(title, compute.say), *saving], compute)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on loaders, not on results
-        checkpoint = checkpoints.latest(Path(folder))
+        checkpoint = checkpoints.latest(Path(folder)) if checkpoints else None
         trainer.fit(module, val_dataloaders=_whole(validation), ckpt_path=checkpoint, weights_only=True)
     if trainer.global_step != recipe.steps:
         raise RuntimeError(f"training stopped at step {trainer.global_step} of {recipe.steps}")
+    if before != [_bits(part) for part in frozen]:
+        raise RuntimeError("a frozen part of the network has changed during training")
     facts = {"steps": recipe.steps, "best_step": module.best_step}
     return Fitted(module.packaged(), module.best_loss, facts, module.history)
 
@@ -162,7 +171,8 @@ def where(compute: Compute) -> str:
 
 def _whole(images: Images) -> DataLoader[tuple[Tensor, ...]]:
     pixels = torch.from_numpy(np.ascontiguousarray(images.pixels[images.rows])).float()
-    return DataLoader(TensorDataset(pixels, torch.from_numpy(images.labels)), batch_size=VALIDATION_BATCH)
+    batch = VOLUMES if pixels.ndim == 5 else VALIDATION_BATCH
+    return DataLoader(TensorDataset(pixels, torch.from_numpy(images.labels)), batch_size=batch)
 
 
 def _bits(part: nn.Module | nn.Parameter) -> dict[str, bytes]:

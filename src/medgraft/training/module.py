@@ -90,6 +90,10 @@ class Classifier(pl.LightningModule):
         raw = self._logits(given, None)
         self._validation.append(total_loss(raw.float() - prior_shift(self.class_weights), labels))
 
+    @property
+    def _trained(self) -> nn.Module:
+        return self.network.head if self.from_features else self.network
+
     def _logits(self, given: Tensor, view: int | None) -> Tensor:
         """Of features as they are, or of images, seen as the seed `view` says or unchanged."""
         if self.from_features:
@@ -118,7 +122,7 @@ class Classifier(pl.LightningModule):
         self.history.append({"step": self.global_step, "train_loss": train_loss, "validation_loss": loss})
         if loss < self.best_loss:
             self.best_loss, self.best_step = loss, self.global_step
-            self.best_state = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
+            self.best_state = {k: v.detach().cpu().clone() for k, v in self._trained.state_dict().items()}
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401  (Lightning's own union)
         """AdamW on what is trained, the backbone at a rate of its own, and the recipe's schedule by step."""
@@ -144,7 +148,7 @@ class Classifier(pl.LightningModule):
 
     def packaged(self) -> Network:
         """The network in its best state, the prior correction folded into its head."""
-        self.network.load_state_dict(self.best_state)
+        self._trained.load_state_dict(self.best_state)
         self.network.cpu().eval().requires_grad_(True)
         self.network.take_back(prior_shift(self.class_weights.cpu()))
         return self.network

@@ -1,9 +1,9 @@
 """The pixel store: every image decoded and resized once, memory-mapped, keyed by what it was made from."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 from zlib import crc32
 
 import numpy as np
@@ -56,7 +56,7 @@ def _make(dataset: Path, image_size: int, window: tuple[float, float], data: Pat
     card = dataset_card(dataset)
     splits, channels, dimensions = ("train", "validation"), card["channels"], card["dimensions"]
     count = sum(card["splits"][split]["images"] for split in splits)
-    temporary = data.with_name(f".{data.name}.{os.getpid()}")
+    temporary = data.with_name(f".{data.name}.{uuid4().hex}")
     kind: type[np.uint8] | type[np.float16] = np.uint8 if window == EIGHT_BITS else np.float16
     shape = (count, channels, *[image_size] * dimensions)
     pixels = open_memmap(temporary, mode="w+", dtype=kind, shape=shape)
@@ -76,7 +76,7 @@ def _make(dataset: Path, image_size: int, window: tuple[float, float], data: Pat
 def vouch(data: Path, facts: Path, more: dict[str, object]) -> None:
     """Write down, beside `data`, its length and checksum, and `more`: only then does it count."""
     text = json.dumps(more | {"bytes": data.stat().st_size, "crc32": _checksum(data)})
-    written = facts.with_name(f".{facts.name}.{os.getpid()}")
+    written = facts.with_name(f".{facts.name}.{uuid4().hex}")
     written.write_text(text, encoding="utf-8")
     written.replace(facts)
 

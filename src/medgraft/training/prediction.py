@@ -14,7 +14,7 @@ from medgraft.data.stored import decode_stored
 from medgraft.networks.export import INPUT, export
 from medgraft.networks.network import Network
 
-BATCH = 64
+BATCH = {2: 64, 3: 8}  # images, volumes
 
 
 @torch.inference_mode()
@@ -30,7 +30,7 @@ def predict(networks: Sequence[Network], dataset: Path, splits: Sequence[str]) -
     logits: list[list[NDArray[np.float32]]] = [[] for _ in networks]
     stored = (decode_stored(raw, first.spec.dimensions) for _, raw in read_images(dataset, splits))
     images = (first.preprocess(image) for image in stored)
-    while batch := list(islice(images, BATCH)):
+    while batch := list(islice(images, BATCH[first.spec.dimensions])):
         inputs = [torch.cat(parts) for parts in zip(*batch, strict=True)]
         for collected, network in zip(logits, networks, strict=True):
             collected.append(network.eval()(*inputs).float().numpy())

@@ -113,7 +113,10 @@ def fit_probe(
     `folds.folds` do; `what` names the features there.
     """
     _check(features, labels, classes, what)
-    fold_of = assign_folds(groups, _truths(labels, classes), folds, seed)
+    try:
+        fold_of = assign_folds(groups, _truths(labels, classes), folds, seed)
+    except UserError as error:
+        raise UserError(f"{what}: {error}") from error
     strengths = grid.values()
     rotated = _rotate(features)
     x = rotated.x

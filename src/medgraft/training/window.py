@@ -16,7 +16,7 @@ def window(dataset: Path) -> tuple[float, float]:
     """The 0.5th and 99.5th percentile of the train volumes' voxels, each volume counting alike; labels are not read.
 
     Images, and volumes whose every value is 8-bit, are taken as they are: 0 and 255. A set of one value gets a window
-    of width one.
+    of any width.
     """
     if dataset_card(dataset)["dimensions"] == 2:
         return EIGHT_BITS
@@ -31,4 +31,4 @@ def window(dataset: Path) -> tuple[float, float]:
     if eight_bits:
         return EIGHT_BITS
     low, high = (float(np.percentile(np.concatenate(samples), percent)) for percent in (LOW, HIGH))
-    return low, max(high, low + 1)
+    return (low, high) if np.float32(high) > np.float32(low) else (low, low + max(1.0, abs(low)))

@@ -41,7 +41,7 @@ def fit(run: Run, settings: DvmeSettings) -> Fitted:
     if len(names) > 2:
         facts["validation_loss_without"] = {
             name: _fit(
-                replace(run, key=f"{run.key}-without-{name}", title=f"{run.title} · without {name}"),
+                replace(run, title=f"{run.title} · without {name}"),
                 settings,
                 [other for other in names if other != name],
                 examples,

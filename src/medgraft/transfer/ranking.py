@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from medgraft.errors import UserError
 from medgraft.networks.assembly import assemble
 from medgraft.networks.cuts import WHOLE, cuts
 from medgraft.networks.initialization import Initialization
@@ -38,7 +39,10 @@ def rank(
     them, and at cuts.
     """
     spec = initialization.origin.backbone
-    ends = [place.name for place in cuts(assemble(spec), spec.image_size) if place.ends_block]
+    try:
+        ends = [place.name for place in cuts(assemble(spec), spec.image_size) if place.ends_block]
+    except UserError:  # it cannot be cut: then it is scored whole
+        ends = []
     store = open_features(initialization, data.folder, window, compute, [*ends, WHOLE])
     rows = pl.concat([data.train, data.validation])
     examples = store.examples(data, rows)

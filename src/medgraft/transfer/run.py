@@ -16,8 +16,8 @@ from medgraft.params import Study, Task
 from medgraft.seeds import derive
 from medgraft.store import Store
 from medgraft.training.data import TrainingData
-from medgraft.training.features import Examples, open_features
-from medgraft.training.fitting import Compute, Fitted, fit
+from medgraft.training.features import Examples, Features, open_features
+from medgraft.training.fitting import Compute, Fitted, fit, fit_head
 from medgraft.training.pixels import open_pixels
 from medgraft.training.recipe import Recipe, recipe
 from medgraft.training.stream import Images
@@ -85,8 +85,12 @@ class Run:
 
     def features(self, name: str, places: Sequence[str] = (WHOLE,)) -> tuple[Examples, Examples]:
         """Train and validation features of an initialization at the given places."""
-        store = open_features(self.initializations[name], self.data.folder, self.window, self.compute, places)
+        store = self.store_of(name, places)
         return store.examples(self.data, self.rows), store.examples(self.data, self.data.validation)
+
+    def store_of(self, name: str, places: Sequence[str]) -> Features:
+        """The feature store of an initialization, with the given places in it."""
+        return open_features(self.initializations[name], self.data.folder, self.window, self.compute, places)
 
     def recipe(self, settings: Training, backbone_rate: float = 1.0) -> Recipe:
         """The common recipe for this run."""
@@ -125,15 +129,7 @@ class Run:
         )
 
     def fit_head(self, network: Network, settings: Training, train: Images, validation: Images) -> Fitted:
-        """Train the head alone, on stored features in place of images."""
-        return fit(
-            network,
-            self.recipe(settings),
-            train,
-            validation,
-            from_features=True,
-            title=self.title,
-            store=self.store,
-            key=self.key,
-            compute=self.compute,
-        )
+        """Train the head alone, on stored features in place of images: the cost ceiling is for those."""
+        free = self.study.model_copy(update={"max_images": settings.epochs * len(self.rows)})
+        plan = replace(self, study=free).recipe(settings)
+        return fit_head(network, plan, train, validation, title=self.title, compute=self.compute)

@@ -6,6 +6,7 @@ last cut is left out where it is the whole network under another name.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from medgraft.transfer.probing import probe, probe_facts
 from medgraft.transfer.run import Run
 
 plot = plot_search
+MOST = 1000  # images that CKA is told by: it compares all pairs of them
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Screened:
     """A probed place, `stage` 1 (end of a block, or the whole) or 2 (inside the best block).
 
     `excess`: its cross-validated loss less the lowest one, and `excess_se` the standard error of that difference, over
-    patients.
+    patients. `by_patient`: see `losses_by_patient`.
     """
 
     place: Cut
@@ -41,6 +43,7 @@ class Screened:
     fit: Fit
     excess: float
     excess_se: float
+    by_patient: NDArray[np.float64]
 
     def facts(self) -> dict[str, Any]:
         """For the artifact."""
@@ -69,7 +72,7 @@ def screen(run: Run, name: str) -> list[Screened]:
     found = []
     for place in sorted(tried, key=lambda place: (place.parameters, place.macs, place.block)):
         excess, error = _difference(each[place], each[best])
-        found.append(Screened(place, 2 if place in inside else 1, tried[place], excess, error))
+        found.append(Screened(place, 2 if place in inside else 1, tried[place], excess, error, each[place]))
     return found
 
 
@@ -81,7 +84,8 @@ def chosen(screened: Sequence[Screened]) -> list[str]:
     cut = sorted((s for s in screened if s.place.name != WHOLE), key=lambda s: (s.fit.loss, s.place.parameters))
     if len(cut) < 2:
         return [s.place.name for s in cut]
-    near = [s for s in cut if s.fit.loss - cut[0].fit.loss <= max(s.excess_se, cut[0].excess_se)]
+    differences = [_difference(s.by_patient, cut[0].by_patient) for s in cut]
+    near = [s for s, (excess, error) in zip(cut, differences, strict=True) if excess <= error]
     smallest = min(near, key=lambda s: (s.place.parameters, s.place.macs))
     return [cut[0].place.name, (smallest if smallest is not cut[0] else cut[1]).place.name]
 
@@ -95,12 +99,12 @@ def drift(run: Run, name: str, tuned: Network) -> dict[str, Any]:
     """
     spec = run.backbone(name)
     names = [place.name for place in _places(spec)[0]]
-    _, before = run.features(name, [*names, WHOLE])
+    rows = run.data.validation.head(MOST)  # by image id, a hash: as good as drawn
+    before = run.store_of(name, [*names, WHOLE]).examples(run.data, rows)
     random = assemble(spec, derive("drift", run.seed))
-    rows = run.data.validation
     after, baseline = (
         passed(backbone, spec, run.data, rows, run.window, run.compute, [*names, WHOLE])
-        for backbone in (tuned.backbones[0], random)
+        for backbone in (deepcopy(tuned.backbones[0]), random)
     )
     return {
         "drift": [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from medgraft.catalog import Catalog
 from medgraft.networks.assembly import BackboneSpec
@@ -52,7 +52,14 @@ class OneSource(StrategySettings):
 class ManySources(StrategySettings):
     """Settings of strategies that join several initializations, of any architecture."""
 
-    initializations: list[str] = Field(min_length=2, description="Names of the initializations to join.")
+    initializations: list[str] = Field(min_length=2, description="Names of the initializations to join, each once.")
+
+    @field_validator("initializations")
+    @classmethod
+    def _each_once(cls, names: list[str]) -> list[str]:
+        if len(set(names)) != len(names):
+            raise ValueError("an initialization is named twice; name each once")
+        return names
 
     @property
     def sources(self) -> list[str]:
