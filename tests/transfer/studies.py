@@ -66,9 +66,11 @@ def initialization(
     backbone = assemble(spec, seed).train()
     rng = np.random.default_rng(seed)
     with torch.no_grad():
-        for level in range(24):
+        for _ in range(24):
             side, made = (12, volume) if volumes else (SIDE, picture)
-            images = np.stack([made(level % 3, rng) for _ in range(8)]).reshape(8, *[side] * (3 if volumes else 2), 1)
+            images = np.stack([made(level % 3, rng) for level in range(8)]).reshape(
+                8, *[side] * (3 if volumes else 2), 1
+            )
             backbone(make_preprocess(spec, EIGHT_BITS)(torch.from_numpy(images)))
     weights = {key: value.clone() for key, value in backbone.state_dict().items()}
     return Initialization(name, origin, weights, f"{seed:032d}", {"sha256": f"{architecture}-{size}-{volumes}-{seed}"})
