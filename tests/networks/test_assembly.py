@@ -75,14 +75,12 @@ def test_what_lies_at_or_below_a_cut_is_that_and_nothing_else() -> None:
     assert any(isinstance(part, nn.Parameter) for part in parts)  # a class token has no module of its own
 
 
-@pytest.mark.parametrize(
-    "architecture", ["resnet18", "densenet121", "convnext_atto", "vit_tiny_patch16_224", "vgg11_bn"]
-)
+@pytest.mark.parametrize("architecture", ["resnet18", "densenet121", "convnext_atto", "vit_tiny_patch16_224"])
 def test_features_on_the_way_are_those_of_backbones_cut_there(architecture: str) -> None:
     spec = BackboneSpec(architecture, 32, HALF, QUARTER)
     weights = weights_of(spec)
     whole = transplant(spec, weights, 0).eval()
-    names = [place.name for place in cuts(whole, 32)][:: 4 if architecture == "densenet121" else 2]
+    names = [place.name for place in cuts(whole, 32)][:: 16 if architecture == "densenet121" else 2]
     inputs = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         found = tapped(whole, inputs, [*names, WHOLE])

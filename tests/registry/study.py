@@ -1,6 +1,5 @@
 """A finished study in small: real images, a real network, its predictions and figures, in the contract's files."""
 
-import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -10,10 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from tests.nets import net, net_spec
 from tests.registry import facts
+from tests.registry.pictures import picture
 
 from medgraft.artifacts import fingerprint, read_json, write_card, write_json
 from medgraft.data.dataset import Item, read_images, read_rows, write_aliases, write_shards
@@ -84,19 +83,6 @@ def make_study(
     write_json(study.plan / "registration.json", registration | {"params": params})
     write_card(study.plan, "plan", fingerprint("plan", params, {}, ""), {})
     return study
-
-
-def picture(patient: int, shot: int, positive: bool) -> bytes:
-    """A grayscale PNG or JPEG of its own size: noise, and a bright disc where `positive`."""
-    rng = np.random.default_rng([patient + 1000, shot])
-    height, width = rng.integers(40, 110, size=2)
-    y, x = np.mgrid[:height, :width]
-    disc = (y - height / 2) ** 2 + (x - width / 2) ** 2 < (min(height, width) / 4) ** 2
-    pixels = rng.normal(90, 25, (height, width)) + (25 if positive else 0) * disc
-    buffer = io.BytesIO()
-    image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-    image.save(buffer, "JPEG" if shot else "PNG")
-    return buffer.getvalue()
 
 
 @contextmanager

@@ -27,7 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "transfusion": {"initialization": "resnet", "cut": "layer2.1", "learning_rate": 2e-3},
     "concatenation": {"initializations": SOURCES[:2]},
     "mean_probability": {"initializations": SOURCES[:2]},
-    "dvme": {"initializations": SOURCES},
+    "dvme": {"initializations": SOURCES, "epochs": 8},
 }
 # Every strategy on findings, some of them unknown; those whose heads differ on the other kinds of label, too.
 CASES: list[tuple[str, Task]] = [(name, "multilabel") for name in SETTINGS]
@@ -72,7 +72,7 @@ def test_it_learns_what_can_be_seen(name: str, task: Task, tmp_path: Path) -> No
     known = ~np.isnan(table)
     each = np.where(table == 1, -np.log(p), -np.log(1 - p) if task == "multilabel" else 0.0)
     loss = each[known].sum() / (known.sum() if task == "multilabel" else len(table))
-    assert fitted.validation_loss == pytest.approx(loss, rel=2e-2)  # training sees rounded pixels
+    assert fitted.validation_loss == pytest.approx(loss, rel=2e-2, abs=5e-3)  # training sees rounded pixels
     again = fitted_by(name, run(tmp_path, task, said))
     assert torch.equal(again.network.predict(images), logits)
 
@@ -100,6 +100,17 @@ def test_layerwise_keeps_what_is_frozen_and_moves_the_rest(tmp_path: Path) -> No
     moved = {key for key in before.keys() - frozen if "weight" in key or "running" in key}
     assert moved
     assert not moved & same
+
+
+def test_fine_tuning_that_makes_it_worse_leaves_the_probe(tmp_path: Path) -> None:
+    given = run(tmp_path, "multilabel", [])
+    lp_ft = strategies.get("lp_ft")
+    assert lp_ft.fit is not None
+    hasty = lp_ft.settings(strategy="lp_ft", initialization="scratch", learning_rate=0.3)  # type: ignore[call-arg]  # its own keys
+    fitted, probe = lp_ft.fit(given, hasty), fitted_by("linear", given)
+    assert fitted.facts["best_step"] == 0
+    images = torch.randint(0, 256, (4, 32, 32, 3), dtype=torch.uint8)
+    np.testing.assert_allclose(fitted.network.predict(images), probe.network.predict(images), rtol=1e-4, atol=1e-3)
 
 
 def test_dvme_says_how_much_each_source_counts(tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ def fit(
 ) -> Fitted:
     """Train `network`, or go on where a killed run of the same `key` stopped, or restore it if it was finished.
 
-    `fitted_head`: the head knows the classes already; otherwise it starts at their frequencies. Raises `RuntimeError`
+    `fitted_head`: the head knows the classes already, so that the network as given may be the best state, at step 0;
+    otherwise the head starts at the class frequencies. Raises `RuntimeError`
     if anything in `frozen` has changed by a bit.
     """
     key = f"{key}-{where(compute)}"
@@ -85,10 +86,11 @@ def fit(
         else:
             network.start_at(starting_logits(train.labels, len(network.spec.classes), weights))
         make = partial(Classifier, network, recipe, weights, frozen, from_features=False)
-        fitted = _train(make, frozen, recipe, train, validation, title, Checkpoints(store, key), compute)
+        checkpoints = Checkpoints(store, key)
+        fitted = _train(make, frozen, recipe, train, validation, title, checkpoints, compute, from_start=fitted_head)
         _write(fitted, finished)
         store.put(finished, key)
-        Checkpoints(store, key).clear()
+        checkpoints.clear()
         return fitted
 
 
@@ -104,7 +106,7 @@ def fit_head(
     network.start_at(starting_logits(train.labels, classes, weights))
     frozen = (network.backbones,)
     make = partial(Classifier, network, recipe, weights, frozen, from_features=True)
-    return _train(make, frozen, recipe, train, validation, title, None, compute)
+    return _train(make, frozen, recipe, train, validation, title, None, compute, from_start=False)
 
 
 def _train(
@@ -116,7 +118,10 @@ def _train(
     title: str,
     checkpoints: Checkpoints | None,
     compute: Compute,
+    *,
+    from_start: bool,
 ) -> Fitted:
+    """`from_start`: the network as it is given may be the best one, too."""
     before = [_bits(part) for part in frozen]
 
     def chunk_loader(chunk: int) -> DataLoader[Batch]:
@@ -126,6 +131,8 @@ def _train(
         return training_loader(train, sampler, compute.workers)
 
     module = make(chunk_loader=chunk_loader)
+    if from_start:
+        module.look_at_start(_whole(validation))
     saving = [SaveChunk(checkpoints)] if checkpoints else []
     trainer = _trainer(recipe, [Progress(title, compute.say), *saving], compute)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

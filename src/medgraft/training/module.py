@@ -1,6 +1,6 @@
 """The Lightning module: one classification network, what of it is trained, and the best state seen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -110,9 +110,7 @@ class Classifier(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Keep the state when its validation loss is the lowest so far."""
-        total = sum(float(loss) for loss, _ in self._validation)
-        loss = total / sum(count for _, count in self._validation)
-        self._validation.clear()
+        loss = self._validation_loss()
         train_loss = float(torch.stack(self._train_losses).mean())
         if not (loss < float("inf") and train_loss < float("inf")):
             raise UserError(
@@ -120,8 +118,25 @@ class Classifier(pl.LightningModule):
                 f"lower learning_rate, which is {self.recipe.learning_rate}"
             )
         self.history.append({"step": self.global_step, "train_loss": train_loss, "validation_loss": loss})
+        self._keep_if_best(loss, self.global_step)
+
+    @torch.no_grad()
+    def look_at_start(self, validation: Iterable[Batch]) -> None:
+        """Let the network as it is now be the best so far: where its head has been fitted, training may not help."""
+        self.eval()
+        for index, batch in enumerate(validation):
+            self.validation_step(batch, index)
+        self._keep_if_best(self._validation_loss(), 0)
+
+    def _validation_loss(self) -> float:
+        total = sum(float(loss) for loss, _ in self._validation)
+        count = sum(count for _, count in self._validation)
+        self._validation.clear()
+        return total / count
+
+    def _keep_if_best(self, loss: float, step: int) -> None:
         if loss < self.best_loss:
-            self.best_loss, self.best_step = loss, self.global_step
+            self.best_loss, self.best_step = loss, step
             self.best_state = {k: v.detach().cpu().clone() for k, v in self._trained.state_dict().items()}
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401  (Lightning's own union)
