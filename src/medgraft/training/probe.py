@@ -228,14 +228,25 @@ def _applied(state: Mapping[str, Floats], x: Floats) -> Floats:
 
 
 def _clustered_error(losses: Floats, known: Floats, groups: Sequence[str]) -> float:
-    """Standard error of sum(losses) / sum(known), a ratio of sums over independent patients.
+    """Standard error of sum(losses) / sum(known), images belonging to patients.
 
-    Cochran 1977, "Sampling techniques", section 6.3. That folds share training images is left out, as it has to be
-    (Bengio & Grandvalet 2004, "No unbiased estimator of the variance of k-fold cross-validation").
+    That folds share training images is left out, as it has to be (Bengio & Grandvalet 2004, "No unbiased estimator of
+    the variance of k-fold cross-validation").
     """
     patient = np.unique(np.asarray(groups), return_inverse=True)[1]
-    residuals = np.bincount(patient, losses - losses.sum() / known.sum() * known)
-    return float(np.sqrt(np.square(residuals).sum() * len(residuals) / (len(residuals) - 1)) / known.sum())
+    sums, counts = (np.bincount(patient, weights=each).astype(np.float64) for each in (losses, known))
+    return ratio(sums, counts)[1]
+
+
+def ratio(sums: Floats, counts: Floats) -> tuple[float, float]:
+    """sum(sums) / sum(counts) of patients, who are independent, and its standard error; float64 [patients] each.
+
+    Cochran 1977, "Sampling techniques", section 6.3.
+    """
+    found = sums.sum() / counts.sum()
+    residuals = sums - found * counts
+    n = len(residuals)
+    return float(found), float(np.sqrt(np.square(residuals).sum() * n / (n - 1)) / counts.sum())
 
 
 def _truths(labels: Labels, classes: int) -> Floats:

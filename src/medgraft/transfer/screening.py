@@ -20,13 +20,11 @@ from medgraft.networks.network import Network
 from medgraft.seeds import derive
 from medgraft.training.features import passed
 from medgraft.training.losses import losses
-from medgraft.training.probe import Fit
+from medgraft.training.probe import Fit, ratio
 from medgraft.training.similarity import linear_cka
-from medgraft.transfer.plots import plot_search
 from medgraft.transfer.probing import probe, probe_facts
 from medgraft.transfer.run import Run
 
-plot = plot_search
 MOST = 1000  # images that CKA is told by: it compares all pairs of them
 
 
@@ -35,7 +33,7 @@ class Screened:
     """A probed place, `stage` 1 (end of a block, or the whole) or 2 (inside the best block).
 
     `excess`: its cross-validated loss less the lowest one, and `excess_se` the standard error of that difference, over
-    patients. `by_patient`: see `losses_by_patient`.
+    patients. `by_patient`: see `_losses_by_patient`.
     """
 
     place: Cut
@@ -68,7 +66,7 @@ def screen(run: Run, name: str) -> list[Screened]:
     inside = probed([place for place in places if place.block == block and not place.ends_block])
     tried = fits | inside
     best = min(tried, key=lambda place: tried[place].loss)
-    each = {place: losses_by_patient(fit, train.labels, train.groups) for place, fit in tried.items()}
+    each = {place: _losses_by_patient(fit, train.labels, train.groups) for place, fit in tried.items()}
     found = []
     for place in sorted(tried, key=lambda place: (place.parameters, place.macs, place.block)):
         excess, error = _difference(each[place], each[best])
@@ -122,7 +120,7 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def losses_by_patient(
+def _losses_by_patient(
     fit: Fit, labels: NDArray[np.int64] | NDArray[np.float32], groups: Sequence[str]
 ) -> NDArray[np.float64]:
     """Sum and count of the out-of-fold losses of every patient: float64 [patients, 2], sorted by patient."""
@@ -134,12 +132,8 @@ def losses_by_patient(
 
 
 def _difference(one: NDArray[np.float64], best: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean loss less the best's, and its standard error over patients (ratio estimator, Cochran 1977, section 6.4)."""
-    total = best[:, 1].sum()
-    difference = float((one[:, 0] - best[:, 0]).sum() / total)
-    residuals = one[:, 0] - best[:, 0] - difference * best[:, 1]
-    n = len(residuals)
-    return difference, float(np.sqrt(n / (n - 1) * (residuals**2).sum()) / total)
+    """Mean loss less the best's, and its standard error over patients."""
+    return ratio(one[:, 0] - best[:, 0], best[:, 1])
 
 
 def _places(spec: BackboneSpec) -> tuple[list[Cut], Cut]:

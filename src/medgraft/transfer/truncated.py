@@ -12,8 +12,9 @@ from medgraft.networks.assembly import BackboneSpec, assemble
 from medgraft.networks.cuts import Pooling, cuts, find_cut
 from medgraft.training.fitting import Fitted
 from medgraft.transfer.full import FullSettings
+from medgraft.transfer.plots import plot_search
 from medgraft.transfer.run import Run
-from medgraft.transfer.screening import chosen, drift, plot, screen
+from medgraft.transfer.screening import chosen, drift, screen
 from medgraft.transfer.strategy import FineTuned, Search, Strategy, strategies
 
 SEARCH = "search"
@@ -59,7 +60,7 @@ def search(run: Run, settings: TruncatedSettings) -> Search:
         finalists,
         {"probes": [probe.facts() for probe in screened]},
         reflect=lambda fits: drift(run, settings.initialization, fits["full"].network),
-        plot=plot,
+        plot=plot_search,
     )
 
 
