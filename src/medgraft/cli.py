@@ -96,35 +96,30 @@ def transfer(
 def evaluate(artifacts: Artifacts = ARTIFACTS, store: StoreUri = DEFAULT_STORE) -> None:
     """Choose on validation, then open the sealed test once.
 
-    Reads artifacts/plan, artifacts/dataset, artifacts/sealed and artifacts/candidates. Writes artifacts/evaluation
-    (metrics.json, report.html, plots).
+    Reads artifacts/plan, artifacts/dataset, artifacts/sealed, artifacts/candidates and, if it is there,
+    artifacts/ranking. Writes artifacts/evaluation (metrics.json, report.html, plots).
     """
     from medgraft.stages import evaluate as stage
     from medgraft.store import Store
 
-    out = artifacts / "evaluation"
-    outcome = stage.run(
-        artifacts / "plan",
-        artifacts / "dataset",
-        artifacts / "sealed",
-        artifacts / "candidates",
-        out,
-        Store(store),
-    )
-    _print_leaderboard(out)
-    _done("evaluate", out, outcome)
+    names = ("plan", "dataset", "sealed", "candidates", "ranking", "evaluation")
+    folders = {name: artifacts / name for name in names}
+    outcome = stage.run(**folders, store=Store(store))
+    _print_leaderboard(folders["evaluation"])
+    _done("evaluate", folders["evaluation"], outcome)
 
 
 @app.command()
 def rank(artifacts: Artifacts = ARTIFACTS) -> None:
-    """Score the initializations by transferability, as advice.
+    """Score the initializations by transferability, as advice; after a study, say whether it helped.
 
-    Reads artifacts/plan, artifacts/dataset and artifacts/initializations. Writes artifacts/ranking.
+    Reads artifacts/plan, artifacts/dataset, artifacts/initializations and, if they are there, artifacts/candidates and
+    artifacts/evaluation. Writes artifacts/ranking.
     """
     from medgraft.stages import rank as command
 
     outcome = command.run(artifacts, artifacts / "ranking", say=typer.echo)
-    typer.echo("\n".join(command.table(artifacts / "ranking")))
+    typer.echo("\n".join([*command.table(artifacts / "ranking"), *command.outcome(artifacts, artifacts / "ranking")]))
     _done("rank", artifacts / "ranking", outcome)
 
 

@@ -34,6 +34,11 @@ def unit(facts: Mapping[str, str]) -> Unit:
     return Unit(one, many, f"one prediction per {one}, the {aggregate} of its images' probabilities")
 
 
+def p_value(p: float) -> str:
+    """`p = 0.017`; what three digits would call 0 is `p < 0.001`."""
+    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+
+
 def why_withheld(figure: Mapping[str, Any]) -> str:
     """Why an `Interval` has an estimate but no bounds: there are two reasons, and only two."""
     if figure["undefined_share"] > MAX_UNDEFINED:

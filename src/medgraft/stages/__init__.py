@@ -76,6 +76,7 @@ STAGES: dict[str, Stage] = {
             item="candidates/{name}.json",
             each="candidates",
             rooms=(
+                "stages/exposure.py",
                 "stages/searching.py",
                 "data",
                 "networks",

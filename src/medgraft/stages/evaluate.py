@@ -12,6 +12,7 @@ from medgraft.code_version import code_version
 from medgraft.data.dataset import dataset_card, read_labels, read_rows, read_sealed
 from medgraft.data.labels import Label
 from medgraft.errors import UserError
+from medgraft.evaluation.advising import read_ranking, refresh_advice
 from medgraft.evaluation.choosing import Contender, Size, candidate_score, contender
 from medgraft.evaluation.cost import latencies
 from medgraft.evaluation.failures import failures
@@ -35,22 +36,32 @@ from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 
 
-def run(plan: Path, dataset: Path, sealed: Path, candidates: Path, evaluation: Path, store: Store) -> str:
+def run(
+    plan: Path,
+    dataset: Path,
+    sealed: Path,
+    candidates: Path,
+    evaluation: Path,
+    store: Store,
+    ranking: Path | None = None,
+) -> str:
     """Choose on validation, write the choice down, then open the sealed test once; returns how it came about.
 
-    Only the plan's candidates are read, whatever else lies in `candidates`. Raises `UserError` when the artifacts do
-    not belong together, or the images cannot be put together as `evaluation.unit` says; test is not opened then.
+    Only the plan's candidates are read, whatever else lies in `candidates`. A `ranking`, where there is one by now, is
+    shown in the report and decides nothing. Raises `UserError` when the artifacts do not belong together, or the images
+    cannot be put together as `evaluation.unit` says; test is not opened then.
     """
     item = read_item(plan, "evaluate")
     names: list[str] = item["candidates"]
     settings = Evaluation(**{key: item[key] for key in Evaluation.model_fields})
     card, labels = dataset_card(dataset), require_sealed(sealed, dataset)
     require_dataset(plan, card)
+    ranked = read_ranking(ranking)
+    fitted = [read_card(candidates / name, "candidate") for name in names]
+    for candidate in fitted:
+        require_candidate(plan, candidate)
     made_from = {"dataset": card["fingerprint"], "sealed": labels["fingerprint"]}
-    for name in names:
-        fitted = read_card(candidates / name, "candidate")
-        require_candidate(plan, fitted)
-        made_from[name] = fitted["fingerprint"]
+    made_from |= {name: candidate["fingerprint"] for name, candidate in zip(names, fitted, strict=True)}
     matters = settings.model_dump() | {"candidates": names}
     print_ = fingerprint("evaluation", matters, made_from, code_version(STAGES["evaluate"].code))
 
@@ -58,8 +69,11 @@ def run(plan: Path, dataset: Path, sealed: Path, candidates: Path, evaluation: P
         _build(folders["evaluation"], print_, made_from, settings, names, dataset, sealed, candidates, store)
 
     outcome = produce({"evaluation": evaluation}, {"evaluation": print_}, store, build)
-    if refresh_opening(store, card["test_set"], print_, evaluation):
-        _report(evaluation, dataset, [read_card(candidates / name, "candidate") for name in names])
+    # What the report says of by now, beside what was computed once.
+    counted = refresh_opening(store, card["test_set"], print_, evaluation)
+    advised = refresh_advice(ranked, evaluation, fitted)
+    if counted or advised:
+        _report(evaluation, dataset, fitted)
     return outcome
 
 

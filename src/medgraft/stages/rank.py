@@ -4,26 +4,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medgraft.artifacts import fingerprint, read_card, read_json, write_card, write_json, writing
+from medgraft.artifacts import CARD, fingerprint, read_card, read_json, write_card, write_json, writing
 from medgraft.code_version import code_version
 from medgraft.errors import UserError
+from medgraft.evaluation.advice import SCORES
+from medgraft.evaluation.advising import RANKING, advice_lines, advise, read_ranking
 from medgraft.networks.initialization import read_initialization
 from medgraft.params import Study
 from medgraft.stages.agreement import require_dataset, require_dimensions
+from medgraft.stages.exposure import exposed
 from medgraft.training.data import training_data
 from medgraft.training.fitting import Compute
 from medgraft.training.window import window
 from medgraft.transfer.ranking import rank
 
-RANKING = "ranking.json"
-CODE = ("stages/rank.py", "data", "networks", "training", "transfer")
-NAMES = {"logme": "LogME", "h_score": "H-score", "leep": "LEEP", "nce": "NCE", "transrate": "TransRate"}
+CODE = ("stages/rank.py", "stages/exposure.py", "data", "networks", "training", "transfer")  # what scores come from
 
 
 def run(artifacts: Path, ranking: Path, *, say: Callable[[str], None]) -> str:
     """Score every initialization of the plan on train and validation; returns how the artifact came about.
 
-    Raises `UserError` naming the initializations that have not been made yet.
+    Raises `UserError` naming the initializations that have not been made yet, or one that has seen patients or images
+    of validation or test: `transfer` would refuse it, and its scores would be too good.
     """
     plan, dataset, initializations = (artifacts / name for name in ("plan", "dataset", "initializations"))
     read_card(plan, "plan")
@@ -36,9 +38,10 @@ def run(artifacts: Path, ranking: Path, *, say: Callable[[str], None]) -> str:
     require_dataset(plan, data.card)
     sources = [read_initialization(initializations / name) for name in names]
     require_dimensions(data.card, {source.name: source.origin.volumes for source in sources})
+    _, cautions = exposed(plan, initializations, names, dataset)
     made_from = {"dataset": data.card["fingerprint"]} | {source.name: source.fingerprint for source in sources}
-    print_ = fingerprint("ranking", {}, made_from, code_version(CODE))
-    if (ranking / "card.json").is_file() and read_json(ranking / "card.json").get("fingerprint") == print_:
+    print_ = fingerprint("ranking", {"cautions": cautions}, made_from, code_version(CODE))
+    if (ranking / CARD).is_file() and read_json(ranking / CARD).get("fingerprint") == print_:
         return "up to date"
     study = Study(**params["study"])
     compute = Compute(study.device, study.workers, say=say)
@@ -47,7 +50,7 @@ def run(artifacts: Path, ranking: Path, *, say: Callable[[str], None]) -> str:
     counts = {"images": len(data.train) + len(data.validation), "splits": ["train", "validation"]}
     with writing(ranking) as folder:
         write_json(folder / RANKING, counts | {"rows": rows})
-        write_card(folder, "ranking", print_, made_from, name=data.card["name"])
+        write_card(folder, "ranking", print_, made_from, name=data.card["name"], warnings=cautions)
     return "built"
 
 
@@ -55,14 +58,31 @@ def table(ranking: Path) -> list[str]:
     """Lines for a terminal: whole backbones first, best LogME first."""
     rows: list[dict[str, Any]] = read_json(ranking / RANKING)["rows"]
     ordered = sorted(rows, key=lambda row: (row["place"] != "whole", -row["scores"]["logme"]["estimate"]))
-    lines = [f"{'initialization':<24} {'place':<28} " + " ".join(f"{name:>24}" for name in NAMES.values())]
+    lines = [f"{'initialization':<24} {'place':<28} " + " ".join(f"{name:>24}" for name in SCORES.values())]
     for row in ordered:
-        cells = " ".join(f"{_cell(row['scores'][key]):>24}" for key in NAMES)
+        cells = " ".join(f"{_cell(row['scores'][key]):>24}" for key in SCORES)
         lines.append(f"{row['initialization']:<24} {row['place']:<28} {cells}")
     lines.append("Higher is better; in brackets 95 % intervals over patients, where they can be told.")
     lines.append("TransRate grows with the number of features: compare it only where that is the same.")
     lines.append("Advice, not a choice: no such score has been shown to be reliable on medical images.")
-    return lines
+    return [*lines, *read_card(ranking, "ranking")["warnings"]]
+
+
+def outcome(artifacts: Path, ranking: Path) -> list[str]:
+    """Lines for a terminal: what the study, if it has been evaluated, says of the ranking."""
+    evaluation, ranked = artifacts / "evaluation", read_ranking(ranking)
+    if ranked is None or not (evaluation / CARD).is_file():
+        return []
+    made_from = read_card(evaluation, "evaluation")["made_from"]
+    folders = {name: artifacts / "candidates" / name for name in read_json(evaluation / "metrics.json")["candidates"]}
+    candidates = [read_card(folder, "candidate") for folder in folders.values() if (folder / CARD).is_file()]
+    if [card["fingerprint"] for card in candidates] != [made_from[name] for name in folders]:
+        return ["The candidates are not those of the last evaluation; `medgraft evaluate` measures those of the plan."]
+    return [
+        "Against what the study measured on validation:",
+        *advice_lines(advise(ranked, evaluation, candidates)),
+        "`medgraft evaluate` puts this into the report; test is not opened again for it.",
+    ]
 
 
 def _cell(score: dict[str, float | None] | None) -> str:

@@ -7,15 +7,15 @@ from typing import Any
 
 import polars as pl
 
-from medgraft.artifacts import fingerprint, read_json, write_card, write_json
+from medgraft.artifacts import fingerprint, write_card, write_json
 from medgraft.code_version import code_version
-from medgraft.data.overlap import exposed_together, refuse_overlap
 from medgraft.networks.export import MODEL
 from medgraft.networks.initialization import EXPOSED, read_initialization
 from medgraft.networks.network import save_network
 from medgraft.params import Evaluation, Study
 from medgraft.stages import STAGES
 from medgraft.stages.agreement import require_dataset, require_dimensions, trained_by
+from medgraft.stages.exposure import exposed
 from medgraft.stages.running import produce, read_item
 from medgraft.stages.searching import Found, find
 from medgraft.store import Store
@@ -49,7 +49,7 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
     require_dataset(plan, data.card)
     sources = {source: read_initialization(initializations / source) for source in settings.sources}
     require_dimensions(data.card, {name: source.origin.volumes for name, source in sources.items()})
-    exposed, cautions = _exposed(plan, initializations, list(sources), dataset)
+    seen, cautions = exposed(plan, initializations, list(sources), dataset)
     made_from = {"dataset": data.card["fingerprint"]} | {s: i.fingerprint for s, i in sources.items()}
     matters = {
         "name": name,
@@ -91,8 +91,8 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
         save_network(fits[packaged].network, folder)
         _write_predictions(folder, pairs, fits, packaged, dataset)
         _write_history(folder, pairs, fits)
-        if exposed:
-            write_json(folder / EXPOSED, exposed)
+        if seen:
+            write_json(folder / EXPOSED, seen)
         warnings = [*data.card["warnings"], *cautions]
         if found.search is not None:
             write_json(folder / SEARCH, found.search.record)
@@ -162,13 +162,3 @@ def _write_history(folder: Path, pairs: Sequence[tuple[float, int]], fits: Seque
         for step in fitted.history
     ]
     pl.DataFrame(rows, schema=schema).write_parquet(folder / "history.parquet")
-
-
-def _exposed(plan: Path, folder: Path, names: Sequence[str], dataset: Path) -> tuple[dict[str, Any], list[str]]:
-    """What any of the initializations has seen, and warnings about look-alikes; refuses those it is judged on."""
-    seen = {name: read_json(folder / name / EXPOSED) for name in names if (folder / name / EXPOSED).is_file()}
-    warnings = []
-    for name, exposed in seen.items():
-        source = read_item(plan, "pretrain", name)["settings"].get("dataset")
-        warnings += refuse_overlap(name, exposed, dataset, Path(source) if source else None)
-    return (exposed_together(seen.values()) if seen else {}), warnings

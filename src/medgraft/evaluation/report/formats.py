@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from medgraft.evaluation.wording import METRICS, why_withheld
+from medgraft.evaluation.wording import METRICS, p_value, why_withheld
 
 UNDEFINED = "undefined"
 
@@ -119,6 +119,7 @@ _ALL = (
     plural,
     breakable,
     groupby_order,
+    p_value,
     why_withheld,
 )
 FILTERS: dict[str, Callable[..., object]] = {function.__name__: function for function in _ALL}

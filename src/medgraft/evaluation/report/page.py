@@ -7,10 +7,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from medgraft.artifacts import read_json
+from medgraft.evaluation.advising import read_advice
 from medgraft.evaluation.cautions import subgroup_cautions
 from medgraft.evaluation.checklists import checklists
 from medgraft.evaluation.checklists.facts import known
 from medgraft.evaluation.report import panels
+from medgraft.evaluation.report.advised import advised
 from medgraft.evaluation.report.efficiency import comparisons, latencies
 from medgraft.evaluation.report.forest import forests
 from medgraft.evaluation.report.formats import FILTERS, headline
@@ -35,9 +37,9 @@ def write_report(
 ) -> None:
     """Write `folder/report.html` from the evaluation's files.
 
-    Those are metrics, selection, searches and failures.json, plots and gallery. One file without scripts or requests,
-    its pictures inside; the same bytes for the same inputs. `dataset` is the folder of the data set, for its
-    thumbnails; `quality` is its quality report; `cost` and `ledger` are the values of
+    Those are metrics, selection, searches, failures and, where there was a ranking, advice.json, plots and gallery.
+    One file without scripts or requests, its pictures inside; the same bytes for the same inputs. `dataset` is the
+    folder of the data set, for its thumbnails; `quality` is its quality report; `cost` and `ledger` are the values of
     cost.json and ledger.json; `provenance` holds `{"artifact", "name", "fingerprint", "made_from": {…}}` of every
     artifact; `initializations` their cards by name.
     Raises `ValueError` when these are not of one evaluation, `UserError` when a file is missing or damaged.
@@ -61,6 +63,7 @@ def write_report(
             comparisons=comparisons(metrics["candidates"], cost),
             looks=looks(metrics, searches),
             searches=searched(searches, metrics["task"]),
+            advice=advised(read_advice(folder), metrics["task"]),
             ledger=ledger,
             provenance=provenance,
             initializations=initializations,
