@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import yaml
 from tests.recipes_data import SETS, write_weights
-from tests.workspace import medgraft
 
 from medgraft.artifacts import read_json
 from medgraft.networks.network import Network, load_network
@@ -76,22 +75,19 @@ def test_a_recipe_is_planned_and_its_set_ingested(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    overrides = _workspace(tmp_path, recipe, weights, server) + larger
     monkeypatch.chdir(tmp_path)
-    plan.run(RECIPES / f"{recipe}.yaml", overrides, tmp_path / "plan", say=lambda line: None)
-    ingest.run(tmp_path / "plan", tmp_path / "dataset", tmp_path / "sealed", Store(str(tmp_path / "store")))
-    card = read_json(tmp_path / "dataset/card.json")
+    card = _planned_and_ingested(tmp_path, recipe, _workspace(tmp_path, recipe, weights, server) + larger)
     _holds_what_the_recipe_says(card, recipe, images)
     assert len(card["scored"]) == scored
 
 
 def _planned_and_ingested(folder: Path, recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
-    """By the command line, as a user would, for one short run; the card of the dataset."""
+    """For one short run; the card of the dataset."""
     quick = ["study.fractions=[1.0]", "study.seeds=[0]", "study.max_images=8", "study.device=cpu"]
-    asked = [part for override in (*overrides, *quick) for part in ("--set", override)]
-    medgraft(folder, "plan", "--params", str(RECIPES / f"{recipe}.yaml"), *asked)
-    medgraft(folder, "ingest")
-    card: dict[str, Any] = read_json(folder / "artifacts/dataset/card.json")
+    made, store = folder / "artifacts", Store(str(folder / ".medgraft/store"))
+    plan.run(RECIPES / f"{recipe}.yaml", [*overrides, *quick], made / "plan", say=lambda line: None)
+    ingest.run(made / "plan", made / "dataset", made / "sealed", store)
+    card: dict[str, Any] = read_json(made / "dataset/card.json")
     return card
 
 
@@ -109,9 +105,9 @@ def _fitted(folder: Path, sources: Sequence[str], candidate: str) -> Network:
 def test_a_truncated_network(weights: Path, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = _workspace(tmp_path, "truncated_bimcv", weights, server)
     overrides.append("initializations.imagenet.weights=weights/imagenet.safetensors")
+    monkeypatch.chdir(tmp_path)
     card = _planned_and_ingested(tmp_path, "truncated_bimcv", overrides)
     _holds_what_the_recipe_says(card, "truncated_bimcv", (192, 48, 60))
-    monkeypatch.chdir(tmp_path)
     network = _fitted(tmp_path, ["imagenet"], "truncated_block1")
     assert sum(p.numel() for p in network.backbones.parameters()) == 225_344  # unit 4 of ResNet-50
 
@@ -119,9 +115,9 @@ def test_a_truncated_network(weights: Path, server: str, tmp_path: Path, monkeyp
 def test_weights_in_files(weights: Path, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = _workspace(tmp_path, "ssl_transfer_pcam", weights, server)
     overrides.append("initializations.dino.weights=weights/dino.safetensors")
+    monkeypatch.chdir(tmp_path)
     card = _planned_and_ingested(tmp_path, "ssl_transfer_pcam", overrides)
     _holds_what_the_recipe_says(card, "ssl_transfer_pcam", (80, 48, 48))
-    monkeypatch.chdir(tmp_path)
     network = _fitted(tmp_path, ["simclr", "swav", "dino"], "linear_dino")  # of the three the quickest to export
     assert network.spec.backbones[0].architecture == "vit_small_patch16_224.dino"
     assert read_json(tmp_path / "artifacts/initializations/swav/card.json")["licence"] == "CC-BY-NC-4.0"

@@ -1,5 +1,6 @@
 """What lies below a cut stays bit for bit; what lies above has half the channels and comes from the seed alone."""
 
+from copy import deepcopy
 from math import sqrt
 from typing import Any
 
@@ -63,7 +64,8 @@ def test_the_formula_is_that_of_the_whole_densenet121() -> None:
 @pytest.mark.parametrize(("architecture", "cut"), CASES)
 def test_what_lies_below_a_cut_stays_bit_for_bit(architecture: str, cut: str) -> None:
     inputs = torch.randn(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
-    whole, slimmed = _used(architecture, inputs), slim(_used(architecture, inputs), cut, SIZE, seed=1)
+    whole = _used(architecture, inputs)
+    slimmed = slim(deepcopy(whole), cut, SIZE, seed=1)
     before, after = cuts(whole, SIZE), cuts(slimmed, SIZE)
     assert [place.name for place in after] == [place.name for place in before]
     above = [place.name for place in before].index(cut) + 1

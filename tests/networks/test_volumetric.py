@@ -25,7 +25,6 @@ FAMILIES = {
     "tf_mobilenetv3_small_minimal_100": 33,
     "mobilenetv3_small_100": 33,
     "convnext_atto": 37,
-    "convnext_tiny": 37,
     "regnetx_004": 33,
     "regnety_002": 33,
 }

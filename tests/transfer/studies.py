@@ -1,6 +1,7 @@
 """Small studies that can be learned: pictures that show their labels, and runs of them."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,7 @@ def volume(label: Label | None, rng: np.random.Generator) -> NDArray[np.uint8]:
     return voxels.astype(np.uint8)
 
 
+@cache
 def initialization(
     name: str,
     architecture: str = "mobilenetv3_small_100",

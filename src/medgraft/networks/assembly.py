@@ -1,13 +1,14 @@
 """A backbone as a network uses it: whole, cut off, or slimmed above a cut."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from torch import nn
 
 from medgraft.errors import UserError
 from medgraft.networks.backbones import Volumes, Weights, create_backbone, load_backbone
-from medgraft.networks.cuts import Pooling, truncate
+from medgraft.networks.cuts import Cut, Pooling, cuts, truncate
 from medgraft.networks.slimming import slim
 from medgraft.networks.volumetric import to_volumes
 
@@ -41,6 +42,12 @@ def assemble(spec: BackboneSpec, seed: int = 0) -> nn.Module:
         return slimmed if spec.volumes is None else to_volumes(slimmed, _converted(spec.volumes))
     whole = create_backbone(spec.architecture, spec.image_size, seed, spec.volumes)
     return whole if spec.cut is None else truncate(whole, spec.cut, spec.image_size, spec.pooling)
+
+
+@cache  # a study of many candidates asks for each of them, and counting takes a second
+def places(spec: BackboneSpec) -> tuple[Cut, ...]:
+    """Where the backbone can be cut, lowest first; raises `UserError` where it cannot."""
+    return tuple(cuts(assemble(spec), spec.image_size))
 
 
 def transplant(spec: BackboneSpec, weights: Weights, seed: int) -> nn.Module:

@@ -3,6 +3,7 @@
 A cut lies above a unit, see `units`. TruncatedTL (arXiv 2106.05152, section 3) searches blocks, then units.
 """
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from math import isqrt
@@ -107,7 +108,7 @@ def uncut(backbone: nn.Module, image_size: int) -> Cut:
     )
 
 
-def find_cut(places: list[Cut], name: str) -> Cut:
+def find_cut(places: Sequence[Cut], name: str) -> Cut:
     """The cut of that name; raises `UserError` with the nearest spelling."""
     for place in places:
         if place.name == name:

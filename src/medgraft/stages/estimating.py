@@ -66,7 +66,7 @@ def estimates(resolved: Resolved, rows: int | None) -> list[Estimate]:
         each = [recipe(study, max(1, round(train * f)), settings.passes, 1.0, 0.0, 0).steps for f in study.fractions]
         steps = (sum(each) + (FINALISTS - 1) * max(each) * settings.searches) * len(study.seeds)
         seconds = steps * step.trained + 3 * looked_at * settings.searches
-        found.append(Estimate(name, runs, seconds, study.chunk_steps * step.trained, step.bytes_))
+        found.append(Estimate(name, runs, seconds, min(study.chunk_steps, max(each)) * step.trained, step.bytes_))
     return found
 
 

@@ -7,8 +7,8 @@ any number of GPUs, where there the backbone was taken for a part of the head.
 
 from pydantic import Field
 
-from medgraft.networks.assembly import BackboneSpec, assemble
-from medgraft.networks.cuts import cuts, find_cut
+from medgraft.networks.assembly import BackboneSpec, places
+from medgraft.networks.cuts import find_cut
 from medgraft.networks.freezing import at_or_below
 from medgraft.training.fitting import Fitted
 from medgraft.transfer.run import Run
@@ -29,7 +29,7 @@ class LayerwiseSettings(FineTuned):
 
 def check(backbone: BackboneSpec, settings: LayerwiseSettings) -> None:
     """Raises `UserError` when there is no such cut."""
-    find_cut(cuts(assemble(backbone), backbone.image_size), settings.cut)
+    find_cut(places(backbone), settings.cut)
 
 
 def fit(run: Run, settings: LayerwiseSettings) -> Fitted:

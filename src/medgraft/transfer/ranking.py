@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from medgraft.errors import UserError
-from medgraft.networks.assembly import assemble
-from medgraft.networks.cuts import WHOLE, cuts
+from medgraft.networks.assembly import places
+from medgraft.networks.cuts import WHOLE
 from medgraft.networks.initialization import Initialization
 from medgraft.seeds import derive
 from medgraft.training.data import TrainingData
@@ -40,7 +40,7 @@ def rank(
     """
     spec = initialization.origin.backbone
     try:
-        ends = [place.name for place in cuts(assemble(spec), spec.image_size) if place.ends_block]
+        ends = [place.name for place in places(spec) if place.ends_block]
     except UserError:  # it cannot be cut: then it is scored whole
         ends = []
     store = open_features(initialization, data.folder, window, compute, [*ends, WHOLE])

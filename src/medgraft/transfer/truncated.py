@@ -8,8 +8,8 @@ need not help (it did not on HAM10000 in the authors' own logs).
 
 from pydantic import Field
 
-from medgraft.networks.assembly import BackboneSpec, assemble
-from medgraft.networks.cuts import Pooling, cuts, find_cut
+from medgraft.networks.assembly import BackboneSpec, places
+from medgraft.networks.cuts import Pooling, find_cut
 from medgraft.training.fitting import Fitted
 from medgraft.transfer.full import FullSettings
 from medgraft.transfer.plots import plot_search
@@ -37,9 +37,9 @@ class TruncatedSettings(FineTuned):
 
 def check(backbone: BackboneSpec, settings: TruncatedSettings) -> None:
     """Raises `UserError` when the architecture cannot be cut, or has no such cut."""
-    places = cuts(assemble(backbone), backbone.image_size)
+    found = places(backbone)
     if not settings.searches:
-        find_cut(places, settings.cut)
+        find_cut(found, settings.cut)
 
 
 def fit(run: Run, settings: TruncatedSettings) -> Fitted:
