@@ -26,7 +26,7 @@ def probe(run: Run, train: Examples, features: NDArray[np.float32], what: str) -
         len(run.classes),
         run.study.imbalance,
         derive("folds", run.seed),
-        what=what,
+        what=f"{run.title}, {what}",
     )
 
 
