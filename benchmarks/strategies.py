@@ -136,6 +136,8 @@ def _candidates(sources: dict[str, Any], scale: Scale) -> dict[str, dict[str, An
         "full_related": {"strategy": "full", **related},
         "lp_ft": {"strategy": "lp_ft", **tuned},
         "layerwise": {"strategy": "layerwise", "cut": "blocks.2.1", **tuned},
+        # frozen up to its last cut, where only a pooling follows: the probe `linear_related` with augmentation
+        "linear_augmented": {"strategy": "layerwise", "cut": "layer4.1", "learning_rate": 0.003, **related},
         "transfusion": {"strategy": "transfusion", "cut": "layer3.1", **related},
         "truncated": {"strategy": "truncated", "cut": "blocks.4.2", **tuned},
         "truncated_search": {"strategy": "truncated", **tuned},
