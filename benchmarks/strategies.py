@@ -122,7 +122,7 @@ def _of_volumes(side: int) -> dict[str, dict[str, Any]]:
         "related": {"method": "random", "architecture": "resnet18", "image_size": side, "volumes": "acs"},
     }
     native = {"method": "random", "architecture": "monai_densenet121", "image_size": side, "volumes": "native"}
-    return sources | ({"native": native} if side < 64 else {})  # at 64 a pass over the set takes an hour here
+    return sources | ({"native": native} if side < 64 else {})  # at 64 a pass over the set takes too long without a GPU
 
 
 def _candidates(sources: dict[str, Any], scale: Scale) -> dict[str, dict[str, Any]]:
