@@ -21,11 +21,12 @@ from safetensors.torch import save_file
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
+Model = Any  # onnx's classes have no types
 ARCHITECTURE, OWN_SIZE, BLOCKS = "vit_small_patch14_dinov2", 224, 12
 NORM = "backbone.layernorm"
 
 
-def converted(model: Any, image_size: int) -> dict[str, Tensor]:  # noqa: ANN401  (onnx's classes have no types)
+def converted(model: Model, image_size: int) -> dict[str, Tensor]:
     """The weights for images of this size, by timm's names."""
     held = {i.name: torch.from_numpy(onnx.numpy_helper.to_array(i).copy()) for i in model.graph.initializer}
     products = {node.output[0]: node.input[1] for node in model.graph.node if node.op_type == "MatMul"}
@@ -68,7 +69,7 @@ def backbone(weights: dict[str, Tensor], image_size: int) -> nn.Module:
     return network
 
 
-def largest_difference(model: Any) -> float:  # noqa: ANN401
+def largest_difference(model: Model) -> float:
     """Between the graph's normalised tokens and timm's, relative to the largest of them, on noise."""
     normalised = next(node.output[0] for node in model.graph.node if f"{NORM}.bias" in node.input)
     model.graph.output.append(onnx.helper.make_empty_tensor_value_info(normalised))

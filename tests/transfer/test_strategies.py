@@ -1,9 +1,11 @@
 """Every strategy on every kind of label: it learns, repeats itself, and its logits mean what the task says."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
@@ -11,6 +13,7 @@ from tests.transfer.studies import CLASSES, initialization, study_run
 
 from medgraft.data.dataset import read_images
 from medgraft.data.stored import decode_stored
+from medgraft.errors import UserError
 from medgraft.networks.heads import CumulativeLink, Linear
 from medgraft.params import Task
 from medgraft.training.fitting import Fitted
@@ -112,6 +115,13 @@ def test_fine_tuning_that_makes_it_worse_leaves_the_probe(tmp_path: Path) -> Non
     assert fitted.facts["best_step"] == 0
     images = torch.randint(0, 256, (4, 32, 32, 3), dtype=torch.uint8)
     np.testing.assert_allclose(fitted.network.predict(images), probe.network.predict(images), rtol=1e-4, atol=1e-3)
+
+
+def test_too_few_patients_are_told_with_the_run_that_has_them(tmp_path: Path) -> None:
+    given = run(tmp_path, "binary", [])
+    first = given.rows.filter(pl.col("group_id") == given.rows["group_id"][0])
+    with pytest.raises(UserError, match=r"^a study · 5% of labels, initialization scratch: .*larger label fraction"):
+        fitted_by("linear", replace(given, rows=first, title="a study · 5% of labels"))
 
 
 def test_dvme_says_how_much_each_source_counts(tmp_path: Path) -> None:

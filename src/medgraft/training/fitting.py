@@ -71,8 +71,8 @@ def fit(
     """Train `network`, or go on where a killed run of the same `key` stopped, or restore it if it was finished.
 
     `fitted_head`: the head knows the classes already, so that the network as given may be the best state, at step 0;
-    otherwise the head starts at the class frequencies. Raises `RuntimeError`
-    if anything in `frozen` has changed by a bit.
+    otherwise the head starts at the class frequencies. Raises `RuntimeError` if anything in `frozen` has changed by a
+    bit.
     """
     key = f"{key}-{where(compute)}"
     with tempfile.TemporaryDirectory() as scratch:
