@@ -18,7 +18,7 @@ import onnxruntime
 import timm
 import torch
 from safetensors.torch import save_file
-from timm.layers import resample_abs_pos_embed
+from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
 Model = Any  # onnx's classes have no types
@@ -76,8 +76,9 @@ def largest_difference(model: Model) -> float:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     images = torch.randn(1, 3, OWN_SIZE, OWN_SIZE, generator=torch.Generator().manual_seed(0))
     (expected,) = session.run([normalised], {session.get_inputs()[0].name: images.numpy()})
+    network: Any = backbone(converted(model, OWN_SIZE), OWN_SIZE)
     with torch.no_grad():
-        found = backbone(converted(model, OWN_SIZE), OWN_SIZE).forward_features(images).numpy()
+        found = network.forward_features(images).numpy()
     return float(np.abs(found - expected).max() / np.abs(expected).max())
 
 

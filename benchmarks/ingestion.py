@@ -37,11 +37,11 @@ Measured = tuple[float, float]  # seconds of wall clock and of CPU
 
 def speed(recipe: str, repeats: int) -> None:
     """Print the images a second of both on the set of a recipe."""
-    dataset, split = _recipe(recipe)
+    dataset, split = recipe_of(recipe)
     with tempfile.TemporaryDirectory() as scratch:
         images, count = _image_folder(dataset, Path(scratch) / "images")
         ways: dict[str, Callable[[Path], None]] = {
-            "medgraft ingest, all checks": lambda out: _ingest(dataset, split, out),
+            "medgraft ingest, all checks": lambda out: ingest_set(dataset, split, out),
             "imagefolder → Parquet": lambda out: _imagefolder(images, out, decode=False),
             "imagefolder → Parquet, then every image decoded": lambda out: _imagefolder(images, out, decode=True),
         }
@@ -87,11 +87,12 @@ def child(source: Path, out: Path) -> None:
             classes=["healthy", "ill"],
             group_key="public",
         )
-        _ingest(dataset, Split(), out)
+        ingest_set(dataset, Split(), out)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def _recipe(name: str) -> tuple[Dataset, Split]:
+def recipe_of(name: str) -> tuple[Dataset, Split]:
+    """What a recipe says of its set, read from the shared data, and of its split."""
     params: dict[str, Any] = yaml.safe_load((ROOT / f"recipes/{name}.yaml").read_text(encoding="utf-8"))
     source = SHARED / Path(params["dataset"]["source"]).name
     return Dataset(**(params["dataset"] | {"source": str(source)})), Split(**params["split"])
@@ -110,7 +111,8 @@ def _image_folder(dataset: Dataset, folder: Path) -> tuple[Path, int]:
     return folder, count
 
 
-def _ingest(dataset: Dataset, split: Split, out: Path) -> None:
+def ingest_set(dataset: Dataset, split: Split, out: Path) -> None:
+    """What `medgraft ingest` does."""
     write_json(out / "plan/dataset.json", {"dataset": dataset.model_dump(), "split": split.model_dump()})
     write_card(out / "plan", "plan", "0" * 32, {})
     ingest.run(out / "plan", out / "dataset", out / "sealed", Store(str(out / "store")))

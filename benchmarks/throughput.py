@@ -26,7 +26,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from benchmarks.ingestion import _ingest, _recipe
+from benchmarks.ingestion import ingest_set, recipe_of
 from medgraft.artifacts import write_card, write_json
 from medgraft.data.augmentation import augment
 from medgraft.networks.initialization import Initialization, read_initialization
@@ -37,9 +37,9 @@ from medgraft.seeds import derive
 from medgraft.stages import pretrain
 from medgraft.store import Store
 from medgraft.training.data import training_data
-from medgraft.training.fitting import VALIDATION_BATCH, Compute, fit
+from medgraft.training.fitting import Compute, fit
 from medgraft.training.losses import class_weights, prior_shift, starting_logits, total_loss, training_loss
-from medgraft.training.stream import ChunkSampler, Images
+from medgraft.training.stream import VALIDATION_BATCH, ChunkSampler, Images
 from medgraft.training.window import window
 from medgraft.transfer import Run
 from medgraft.transfer.full import FullSettings
@@ -58,10 +58,10 @@ WAYS = {
 
 def ingested(recipe: str, folder: Path, *, images: int | None = None, split: Split | None = None) -> Path:
     """The dataset artifact of a recipe, its sealed labels beside it; of so many `images` where that is given."""
-    dataset, own = _recipe(recipe)
+    dataset, own = recipe_of(recipe)
     if images is not None:
         dataset = _part(dataset, images, folder / "source")
-    _ingest(dataset, split or own, folder)
+    ingest_set(dataset, split or own, folder)
     return folder / "dataset"
 
 

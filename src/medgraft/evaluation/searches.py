@@ -7,7 +7,7 @@ from medgraft.artifacts import read_json
 from medgraft.evaluation.results import Candidate
 
 SEARCHES = "searches.json"
-SEARCH = "search.json"  # as `transfer` writes it
+SEARCH, PICTURE = "search.json", "search.svg"  # as `transfer` writes them, for candidates that search
 
 
 def searches(candidates: Sequence[Candidate]) -> dict[str, Any]:

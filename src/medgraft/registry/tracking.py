@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run, ViewType
 
 from medgraft.artifacts import read_json
+from medgraft.evaluation.searches import PICTURE, SEARCH
 from medgraft.registry.card import NAMES, interval, packaged_fit, warnings
 from medgraft.registry.figures import candidate_measurements, flatten, headline
 from medgraft.registry.runs import FINGERPRINT, PARENT, experiment_id, find_or_create, finished, log, search
@@ -19,7 +20,6 @@ from medgraft.registry.winner import Winner
 TEST_SET, CANDIDATE = "medgraft.test_set", "medgraft.candidate"
 NOTE = "mlflow.note.content"  # shown as the run's description
 SHOWN = ("report.html", "metrics.json", "selection.json", "ledger.json", "cost.json", "plots")
-SEARCH, PICTURE = "search.json", "search.svg"  # as `transfer` writes them for candidates that search
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch import nn
+from torch.utils.data import DataLoader
 
 from medgraft.artifacts import read_json, write_json
 from medgraft.networks.network import Network, load_network, save_network
@@ -27,9 +26,7 @@ from medgraft.training.checkpoints import Checkpoints
 from medgraft.training.losses import class_weights, prior_shift, starting_logits
 from medgraft.training.module import Classifier
 from medgraft.training.recipe import Recipe
-from medgraft.training.stream import Batch, ChunkSampler, Images, training_loader
-
-VALIDATION_BATCH, VOLUMES = 128, 8
+from medgraft.training.stream import Batch, ChunkSampler, Images, training_loader, validation_loader
 
 
 @dataclass(frozen=True)
@@ -132,13 +129,13 @@ def _train(
 
     module = make(chunk_loader=chunk_loader)
     if from_start:
-        module.look_at_start(_whole(validation))
+        module.look_at_start(validation_loader(validation))
     saving = [SaveChunk(checkpoints)] if checkpoints else []
     trainer = _trainer(recipe, [Progress(title, compute.say), *saving], compute)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on loaders, not on results
         checkpoint = checkpoints.latest(Path(folder)) if checkpoints else None
-        trainer.fit(module, val_dataloaders=_whole(validation), ckpt_path=checkpoint, weights_only=True)
+        trainer.fit(module, val_dataloaders=validation_loader(validation), ckpt_path=checkpoint, weights_only=True)
     if trainer.global_step != recipe.steps:
         raise RuntimeError(f"training stopped at step {trainer.global_step} of {recipe.steps}")
     if before != [_bits(part) for part in frozen]:
@@ -174,12 +171,6 @@ def device(compute: Compute) -> str:
 def where(compute: Compute) -> str:
     """Sums depend on the device and on how many threads share them: a run goes on only where its bits repeat."""
     return "cuda" if device(compute) == "cuda" else f"cpu{torch.get_num_threads()}"
-
-
-def _whole(images: Images) -> DataLoader[tuple[Tensor, ...]]:
-    pixels = torch.from_numpy(np.ascontiguousarray(images.pixels[images.rows])).float()
-    batch = VOLUMES if pixels.ndim == 5 else VALIDATION_BATCH
-    return DataLoader(TensorDataset(pixels, torch.from_numpy(images.labels)), batch_size=batch)
 
 
 def _bits(part: nn.Module | nn.Parameter) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from medgraft.seeds import derive
 
 Key = tuple[int, list[int]]  # step, indices of its images
+VALIDATION_BATCH, VOLUMES = 128, 8  # images or features, and volumes, that are looked at together
 Batch = tuple[Tensor, Tensor]  # images or features [B, …], int64 [B] or float32 [B, classes]
 
 
@@ -76,3 +77,11 @@ def training_loader(images: Images, sampler: ChunkSampler, workers: int) -> Data
     """A loader of one chunk; the same batches whatever the number of workers."""
     pin = torch.cuda.is_available()
     return DataLoader(Batches(images), batch_size=None, sampler=sampler, num_workers=workers, pin_memory=pin)
+
+
+def validation_loader(images: Images) -> DataLoader[Batch]:
+    """Every image once, in order; read a batch at a time, for all of them may not fit in memory."""
+    size = VOLUMES if images.pixels.ndim == 5 else VALIDATION_BATCH
+    every = range(len(images.rows))
+    keys = [(0, list(every[start : start + size])) for start in every[::size]]
+    return DataLoader(Batches(images), batch_size=None, sampler=keys, pin_memory=torch.cuda.is_available())
