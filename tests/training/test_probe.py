@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from medgraft.errors import UserError
 from medgraft.networks.heads import Kind, make_head
 from medgraft.params import Task
+from medgraft.training import probe
 from medgraft.training.folds import folds
 from medgraft.training.logistic import Floats
 from medgraft.training.losses import total_loss
@@ -94,6 +95,24 @@ def test_what_a_patient_tells_of_another_is_not_told_of_himself() -> None:
     assert leaking.losses.min() < 0.6 < 0.68 < honest.losses.min()
     assert honest.strength == GRID.lowest
     assert honest.edge
+
+
+@pytest.mark.parametrize("seed", [0, 2, 5])
+def test_a_patient_who_is_unlike_the_others_does_not_end_the_search_alone(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(10) % 2
+    seen = np.where(np.arange(10) == 0, 1 - labels, labels)  # the first patient looks like the other class
+    patients = rng.normal(size=(10, 8)) * 0.3 + np.outer(2 * seen - 1, np.full(8, 2.5 / np.sqrt(8)))
+    x = np.repeat(patients, 20, 0) + 0.3 * rng.normal(size=(200, 8))
+    given = (x, np.repeat(labels, 20), [f"p{i // 20}" for i in range(200)])
+    found = fit_probe(*given, "binary", 2, "weighted", seed, "features")
+    monkeypatch.setattr(probe, "RISEN", np.inf)
+    whole = fit_probe(*given, "binary", 2, "weighted", seed, "features")
+    assert np.isfinite(whole.losses).all()
+    assert not np.isfinite(found.losses).all()  # it does end early
+    assert (found.strength, found.loss) == (whole.strength, whole.loss)
 
 
 def test_the_error_counts_patients_not_images() -> None:

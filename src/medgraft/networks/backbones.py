@@ -16,6 +16,7 @@ from medgraft.networks.native import create_native, native_architectures
 from medgraft.networks.volumetric import to_volumes
 
 Weights = dict[str, torch.Tensor]
+NEXT_TO_NOTHING = 1e-3
 Volumes = Literal["acs", "inflated", "native"]  # how a backbone came to take volumes
 
 
@@ -55,6 +56,20 @@ def create_backbone(architecture: str, image_size: int, seed: int = 0, volumes: 
         arguments: dict[str, Any] = {"img_size": image_size} if _takes_image_size(architecture) else {}
         backbone = timm.create_model(architecture, pretrained=False, num_classes=0, **arguments)
         return backbone if volumes is None else to_volumes(backbone, volumes)
+
+
+@torch.no_grad()
+def enliven(backbone: nn.Module) -> nn.Module:
+    """The backbone, changed, with every residual branch at work: what starts a branch at next to nothing is set to 1.
+
+    To train better from scratch, timm zeroes a branch's last norm (Goyal et al., arXiv 1706.02677, section 5.1) or
+    scales the branch by 1e-6 (LayerScale, arXiv 2103.17239, section 2). Without training, all features would be those
+    of the shortcuts.
+    """
+    for name, parameter in backbone.named_parameters():
+        if parameter.ndim == 1 and not name.endswith("bias") and bool((parameter.abs() <= NEXT_TO_NOTHING).all()):
+            parameter.fill_(1.0)
+    return backbone
 
 
 def feature_count(backbone: nn.Module) -> int:

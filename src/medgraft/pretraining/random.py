@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from medgraft.networks.backbones import check_architecture, create_backbone
+from medgraft.networks.backbones import check_architecture, create_backbone, enliven
 from medgraft.networks.initialization import Origin
 from medgraft.pretraining.method import Made, Method, MethodSettings, methods, native_input
 from medgraft.seeds import derive
@@ -24,12 +24,12 @@ def content(settings: RandomSettings) -> Mapping[str, str]:
 
 
 def make(settings: RandomSettings, store: Store, key: str) -> Made:
-    """timm's own random initialization of the architecture."""
+    """The architecture's own random initialization, with all its residual branches at work, see `enliven`."""
     del store, key
     native, mean, std, _ = native_input(settings.architecture)
     size = settings.image_size or native
     seed = derive("random", settings.architecture, settings.seed)
-    backbone = create_backbone(settings.architecture, size, seed, settings.volumes)
+    backbone = enliven(create_backbone(settings.architecture, size, seed, settings.volumes))
     told = {"licence": "none needed", "source": "random draw"}
     origin = Origin("random", settings.architecture, size, mean, std, **told, volumes=settings.volumes)
     return Made(origin, dict(backbone.state_dict()))

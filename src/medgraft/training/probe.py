@@ -3,7 +3,7 @@
 The strength is scikit-learn's C, see `logistic`; the weights it holds down act on standardised features.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ from medgraft.errors import UserError
 from medgraft.networks.heads import Standardise
 from medgraft.params import Task
 from medgraft.training.folds import folds as assign_folds
-from medgraft.training.logistic import Floats, Labels, make_last, path, principal_axes
+from medgraft.training.logistic import Floats, Labels, State, make_last, path, principal_axes
 from medgraft.training.losses import class_weights, losses
 from medgraft.training.standardisation import standardisation
 
@@ -26,7 +26,7 @@ Imbalance = Literal["weighted", "none"]
 # Of the searches (`logistic.path`) in cross-validation, which needs losses, and of the one whose weights stay: the
 # losses near their minimum are then right to 1e-4 of them, the weights to 1e-4 of their standard errors.
 FOLDS_TOLERANCE, TOLERANCE = 3e-3, 1e-4
-# A fold is not followed to weaker regularisation once its loss is this much over its lowest: from there it only rises,
+# Weaker regularisation is not tried once the loss over all folds is this much over its lowest: from there it only rises,
 # and that is where the search takes longest.
 RISEN = 1.1
 
@@ -73,7 +73,7 @@ class Fit:
 
     `strength`: the C chosen; `edge`: whether it is the first or last of the grid. `losses` float64 [grid]: for each C
     the mean unweighted loss (nats) of all that is known, each image under the probe of the folds it is not in; infinite
-    where some fold was not followed that far. `error`: standard error of the chosen one's, patients being the unit.
+    where the search did not go that far. `error`: standard error of the chosen one's, patients being the unit.
     `folds`: how many there were. `logits` float64 [n, C]: of each image under that probe, at the chosen C. `probe`:
     fitted to all images with the chosen C.
     """
@@ -121,19 +121,22 @@ def fit_probe(
     rotated = _rotate(features)
     x = rotated.x
     outside = np.empty((len(strengths), len(features), classes))
-    totals, known = np.full((len(strengths), len(features)), np.inf), np.empty(len(features))
-    for fold in np.unique(fold_of):
-        held = fold_of == fold
-        lowest = np.inf
-        weights = class_weights(labels[~held], classes, imbalance)
-        states = path(x[~held], labels[~held], task, classes, weights, strengths, FOLDS_TOLERANCE)
-        for place, state in enumerate(states):
-            outside[place, held] = _applied(state, x[held])
-            found, counts = losses(torch.from_numpy(outside[place, held]), torch.from_numpy(labels[held]))
-            totals[place, held], known[held] = found.numpy(), counts.numpy()
-            lowest = min(lowest, totals[place, held].sum())
-            if totals[place, held].sum() > RISEN * lowest:
-                break
+    totals, known = np.full((len(strengths), len(features)), np.inf), np.zeros(len(features))
+    held = [fold_of == fold for fold in np.unique(fold_of)]
+
+    def path_without(out: NDArray[np.bool_]) -> Iterator[State]:
+        weights = class_weights(labels[~out], classes, imbalance)
+        return path(x[~out], labels[~out], task, classes, weights, strengths, FOLDS_TOLERANCE)
+
+    paths = [path_without(out) for out in held]
+    # Every fold takes the same step before any takes the next: what is chosen, and where it ends, is told by their sum.
+    for place, states in enumerate(zip(*paths, strict=True)):
+        for out, state in zip(held, states, strict=True):
+            outside[place, out] = _applied(state, x[out])
+        found, counts = losses(torch.from_numpy(outside[place]), torch.from_numpy(labels))
+        totals[place], known = found.numpy(), counts.numpy()
+        if totals[place].sum() > RISEN * totals.sum(axis=1).min():
+            break
     mean_losses = totals.sum(axis=1) / known.sum()
     best = int(mean_losses.argmin())
     strength = float(strengths[best])

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from medgraft.networks.assembly import BackboneSpec, assemble
+from medgraft.networks.backbones import enliven
 from medgraft.networks.cuts import WHOLE, Cut, cuts, uncut
 from medgraft.networks.network import Network
 from medgraft.seeds import derive
@@ -99,7 +100,7 @@ def drift(run: Run, name: str, tuned: Network) -> dict[str, Any]:
     names = [place.name for place in _places(spec)[0]]
     rows = run.data.validation.head(MOST)  # by image id, a hash: as good as drawn
     before = run.store_of(name, [*names, WHOLE]).examples(run.data, rows)
-    random = assemble(spec, derive("drift", run.seed))
+    random = enliven(assemble(spec, derive("drift", run.seed)))
     after, baseline = (
         passed(backbone, spec, run.data, rows, run.window, run.compute, [*names, WHOLE])
         for backbone in (deepcopy(tuned.backbones[0]), random)
