@@ -12,6 +12,9 @@ from medgraft.networks.taps import tapped
         ("convnext_atto", 64, ("stages.0.blocks.0", "stages.0.blocks.1")),
         ("vit_tiny_patch16_224", 32, ("blocks.0", "blocks.1")),
         ("vit_small_patch14_dinov2", 28, ("blocks.0", "blocks.1")),
+        ("dm_nfnet_f0", 32, ("stages.1.0", "stages.1.1")),
+        ("nfnet_l0", 32, ("stages.1.0", "stages.1.1")),
+        ("fastvit_t8", 64, ("stages.1.blocks.0", "stages.1.blocks.1")),
     ],
 )
 def test_random_blocks_change_what_they_are_given(architecture: str, size: int, units: tuple[str, str]) -> None:
@@ -22,7 +25,7 @@ def test_random_blocks_change_what_they_are_given(architecture: str, size: int, 
     assert (after - before).norm() > 0.005 * before.norm()  # closed: 1e-6 or nothing
 
 
-@pytest.mark.parametrize("architecture", ["resnet18", "tf_efficientnet_lite0", "densenet121", "vit_tiny_patch16_224"])
+@pytest.mark.parametrize("architecture", ["resnet18", "tf_efficientnet_lite0", "densenet121", "convnextv2_atto"])
 def test_only_what_closes_a_branch_is_opened(architecture: str) -> None:
     drawn = create_backbone(architecture, 32, 1).state_dict()
     opened = enliven(create_backbone(architecture, 32, 1)).state_dict()

@@ -12,7 +12,8 @@ from medgraft.errors import UserError
 from medgraft.networks.backbones import create_backbone
 from medgraft.networks.cuts import Truncated, cuts, find_cut, truncate
 from medgraft.networks.native import create_native
-from medgraft.networks.units import STEM
+from medgraft.networks.taps import tapped
+from medgraft.networks.units import STEM, units_of
 from medgraft.networks.volumetric import How, to_volumes
 
 FAMILIES = {
@@ -34,6 +35,14 @@ FAMILIES = {
     "mixer_s16_224": 224,
     "pvt_v2_b0": 64,
     "efficientformer_l1": 224,
+}
+# Timm counts units there after which they do otherwise, or do not work, once their upper layers are gone.
+IN_PART = {
+    "nf_resnet26": (64, {"stages.3.1"}),  # an activation follows
+    "darknet53": (64, {"stem"}),
+    "eva02_tiny_patch14_224": (56, {"stem"}),
+    "fastvit_t8": (64, {"stem"}),
+    "tiny_vit_5m_224": (224, {f"stages.{s}.blocks.{b}" for s, count in ((1, 2), (2, 6), (3, 2)) for b in range(count)}),
 }
 
 
@@ -69,6 +78,23 @@ def test_the_transitions_of_densenets(architecture: str, parameters: list[float]
     assert round(whole / 1e6, 3) == (18.093 if architecture == "densenet201" else 6.954)
 
 
+@pytest.mark.parametrize("architecture", IN_PART)
+def test_where_a_backbone_would_do_otherwise_is_no_cut(architecture: str) -> None:
+    size, missing = IN_PART[architecture]
+    drawn = create_backbone(architecture, size, seed=3).eval()
+    places = [place.name for place in cuts(drawn, size)]
+    assert set(places) == {STEM, *units_of(drawn)} - missing
+    inputs = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        seen = tapped(drawn, inputs, places)
+        for name in (places[0], places[-1]):
+            torch.testing.assert_close(truncate(deepcopy(drawn), name, size)(inputs), seen[name])
+    before = drawn.state_dict().keys()
+    with pytest.raises(UserError, match="it would not give what it gives there"):
+        truncate(drawn, min(missing), size)
+    assert drawn.state_dict().keys() == before  # untouched
+
+
 @pytest.mark.parametrize("architecture", FAMILIES)
 def test_a_truncated_backbone_gives_what_the_whole_gave_there(architecture: str) -> None:
     size = FAMILIES[architecture]
@@ -76,6 +102,8 @@ def test_a_truncated_backbone_gives_what_the_whole_gave_there(architecture: str)
     drawn = create_backbone(architecture, size, seed=3).eval()
     whole = deepcopy(drawn)
     places = cuts(whole, size)
+    # The stem has not seen the image yet where a class token is read.
+    assert [place.name for place in places] == [STEM, *units_of(drawn)][architecture.startswith("vit") :]
     seen = _activations(whole, [place.name for place in places], inputs)
     for place in [places[0], places[len(places) // 2], places[-1]]:
         cut = truncate(deepcopy(drawn), place.name, size)
@@ -146,9 +174,23 @@ def test_what_cannot_be_cut_is_told() -> None:
     places = cuts(create_backbone("resnet18", 64), 64)
     with pytest.raises(UserError, match=r"no cut 'layer3\.5' \(did you mean 'layer3\.1'\?\); there are stem, layer1"):
         find_cut(places, "layer3.5")
-    for architecture, why in (("hrnet_w18_small", "several maps side by side"), ("inception_v3", "timm does not say")):
+    for architecture, why in (
+        ("hrnet_w18_small", "several maps side by side"),
+        ("inception_v3", "timm does not say"),
+        ("coat_lite_tiny", "bare parameters"),
+        ("rdnet_tiny", "timm does not say"),
+        ("vit_base_patch16_siglip_224", "does not give what it gave"),  # its pooling has weights
+    ):
         with pytest.raises(UserError, match=f"cannot be cut: .*{why}"):
             cuts(create_backbone(architecture, 96), 96)
+    with pytest.raises(UserError, match="does not take a side of 28"):
+        cuts(create_backbone("densenet121", 28), 28)
+
+
+def test_the_reduction_is_the_stride_whatever_the_side() -> None:
+    for size in (28, 50, 64, 225):
+        assert [p.reduction for p in cuts(create_backbone("resnet18", size), size)] == [4, 4, 4, 8, 8, 16, 16, 32, 32]
+    assert {place.reduction for place in cuts(create_backbone("vit_small_patch14_dinov2", 56), 56)} == {14}
 
 
 def _activations(whole: nn.Module, names: list[str], inputs: Tensor) -> dict[str, Tensor]:

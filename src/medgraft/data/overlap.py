@@ -43,6 +43,13 @@ def exposed_together(seen: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {"key_id": every[0]["key_id"]} | {part: sorted({i for one in every for i in one[part]}) for part in known}
 
 
+def in_common(exposed: Mapping[str, Any], folder: Path, splits: list[str]) -> str | None:
+    """How many patients and images of those splits have been seen, in words; None where there are none."""
+    groups = patients(folder, splits) & set(exposed["groups"])
+    images = set(read_rows(folder, splits)["image_id"]) & set(exposed["images"])
+    return f"{len(groups)} patients and {len(images)} images" if groups or images else None
+
+
 def refuse_overlap(name: str, exposed: Mapping[str, Any], folder: Path, source: Path | None = None) -> list[str]:
     """Raise `UserError` when an initialization has seen patients or images of the dataset's validation or test split.
 
@@ -56,10 +63,9 @@ def refuse_overlap(name: str, exposed: Mapping[str, Any], folder: Path, source: 
             f"initialization '{name}' was trained on a dataset with group key {exposed['key_id']}, this one has "
             f"{card['key_id']}: overlap of patients cannot be checked; ingest both with the same group key"
         )
-    groups = patients(folder, JUDGED) & set(exposed["groups"])
-    images = set(rows["image_id"]) & set(exposed["images"])
-    if groups or images:
-        raise _leak(name, f"{len(groups)} patients and {len(images)} images")
+    seen = in_common(exposed, folder, JUDGED)
+    if seen is not None:
+        raise _leak(name, seen)
     if "hashes" not in exposed:
         return [
             f"Initialization '{name}' was made before perceptual hashes were kept: whether it has seen re-encoded "

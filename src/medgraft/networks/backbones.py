@@ -4,10 +4,12 @@ Those for images come from timm; those for volumes are made of them, or are MONA
 used: offline it costs most of a minute of retries, and it hides where weights come from.
 """
 
+import re
 from typing import Any, Literal, cast
 
 import timm
 import torch
+from timm.layers.grn import GlobalResponseNorm
 from torch import nn
 
 from medgraft.catalog import nearest
@@ -16,7 +18,7 @@ from medgraft.networks.native import create_native, native_architectures
 from medgraft.networks.volumetric import to_volumes
 
 Weights = dict[str, torch.Tensor]
-NEXT_TO_NOTHING = 1e-3
+GAIN, NEXT_TO_NOTHING = re.compile(r"(^|[._])(weight|gain|scale|gamma\w*)$"), 1e-3
 Volumes = Literal["acs", "inflated", "native"]  # how a backbone came to take volumes
 
 
@@ -60,15 +62,19 @@ def create_backbone(architecture: str, image_size: int, seed: int = 0, volumes: 
 
 @torch.no_grad()
 def enliven(backbone: nn.Module) -> nn.Module:
-    """The backbone, changed, with every residual branch at work: what starts a branch at next to nothing is set to 1.
+    """The backbone, changed, with every residual branch at work: a gain that starts at next to nothing is set to 1.
 
     To train better from scratch, timm zeroes a branch's last norm (Goyal et al., arXiv 1706.02677, section 5.1) or
-    scales the branch by 1e-6 (LayerScale, arXiv 2103.17239, section 2). Without training, all features would be those
-    of the shortcuts.
+    scales the branch by nothing (SkipInit, arXiv 2002.10444) or 1e-6 (LayerScale, arXiv 2103.17239, section 2). Without
+    training, all features would be those of the shortcuts. A response norm (arXiv 2301.00808) closes no branch.
     """
-    for name, parameter in backbone.named_parameters():
-        if parameter.ndim == 1 and not name.endswith("bias") and bool((parameter.abs() <= NEXT_TO_NOTHING).all()):
-            parameter.fill_(1.0)
+    for path, module in backbone.named_modules():
+        if isinstance(module, GlobalResponseNorm):
+            continue
+        for name, parameter in module.named_parameters(path, recurse=False):
+            one_a_channel = parameter.numel() == max(parameter.shape, default=1)
+            if one_a_channel and GAIN.search(name) and bool((parameter.abs() <= NEXT_TO_NOTHING).all()):
+                parameter.fill_(1.0)
     return backbone
 
 

@@ -4,9 +4,7 @@ A cut lies above a unit, see `units`. TruncatedTL (arXiv 2106.05152, section 3) 
 """
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
-from math import isqrt
 from typing import Any, Literal, cast
 
 import torch
@@ -16,10 +14,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from medgraft.catalog import nearest
 from medgraft.errors import UserError
-from medgraft.networks.units import STEM, blocks_of, last_of, owners, parameters_up_to, uncuttable, units_of
+from medgraft.networks.measuring import Measured, Place, channels_last, measure, operations, probe, shadow_of
+from medgraft.networks.units import STEM, blocks_of, owners, parameters_up_to, uncuttable, units_of
 
 Pooling = Literal["mean", "flatten"]
 WHOLE = "whole"
+# What timm's networks raise when a layer they look for has been cut off.
+FAILURES = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -68,35 +69,36 @@ def pooled(trunk: nn.Module, activations: Tensor, pooling: Pooling) -> Tensor:
     if activations.ndim == 3:
         own = getattr(trunk, "pool", None)
         return cast(Tensor, own(activations)) if callable(own) else activations.mean(dim=1)
-    return activations.mean(dim=(1, 2) if _channels_last(trunk) else tuple(range(2, activations.ndim)))
+    return activations.mean(dim=(1, 2) if channels_last(trunk) else tuple(range(2, activations.ndim)))
 
 
 def cuts(backbone: nn.Module, image_size: int) -> list[Cut]:
-    """All places where a backbone can be cut, lowest first; raises `UserError` where its layers are no chain.
+    """All places where a backbone can be cut, lowest first; raises `UserError` where there is none.
 
-    The stem is none where a class token is read: it has not seen the image yet.
+    Those are the units after which, cut off there, it gives what it has there now. The stem is none where a class token
+    is read: it has not seen the image yet.
     """
     units = units_of(backbone)
-    seen = _measured(backbone, units, image_size)
-    if [name for name, *_ in seen] != [STEM, *units]:
-        raise uncuttable(backbone, "its layers do not run one after the other")
-    blocks = [0, *blocks_of(backbone, units)]
-    sizes = _parameters(backbone, units)
-    ends = [here != above for here, above in zip(blocks, [*blocks[1:], None], strict=True)]
-    found = [
-        Cut(name, block, end, channels, image_size // side, size, macs)
-        for (name, channels, side, macs), block, end, size in zip(seen, blocks, ends, sizes, strict=True)
-    ]
-    return found[1:] if getattr(backbone, "global_pool", None) == "token" else found
+    measured = measure(backbone, units, image_size)
+    real: list[Place] = []
+    for place in reversed(measured.places):  # the highest first: one copy is cut further and further
+        _prune(measured.shadow, parameters_up_to(backbone, place.name))
+        if _delivered(place, measured, image_size) is not None:
+            real.insert(0, place)
+    found = _listed(backbone, units, real)
+    if not found:
+        raise uncuttable(backbone, "without its upper layers it does not give what it gave there")
+    return found
 
 
 def uncut(backbone: nn.Module, image_size: int) -> Cut:
     """The whole backbone, as the last of all cuts: what it gives itself, after all that follows its units."""
-    last = cuts(backbone, image_size)[-1]
+    units = units_of(backbone)
+    last = _listed(backbone, units, measure(backbone, units, image_size).places)[-1]
     counter = FlopCounterMode(display=False)
-    shadow = _shadow(backbone)
+    shadow = shadow_of(backbone)
     with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        features: Tensor = shadow(_probe(shadow, image_size))
+        features: Tensor = shadow(probe(shadow, image_size))
     return replace(
         last,
         name=WHOLE,
@@ -119,32 +121,49 @@ def find_cut(places: Sequence[Cut], name: str) -> Cut:
 
 def truncate(backbone: nn.Module, name: str, image_size: int, pooling: Pooling = "mean") -> Truncated:
     """The backbone up to the cut, made of its own modules: `backbone` is used up. Raises `UserError` as `find_cut`."""
-    place = find_cut(cuts(backbone, image_size), name)
+    units = units_of(backbone)
+    measured = measure(backbone, units, image_size)
+    channels = find_cut(_listed(backbone, units, measured.places), name).channels
+    kept = parameters_up_to(backbone, name)
+    _prune(measured.shadow, kept)
+    (place,) = (place for place in measured.places if place.name == name)
+    activations = _delivered(place, measured, image_size)
+    if activations is None:
+        raise uncuttable(backbone, f"cut off at '{name}', it would not give what it gives there")
     training = backbone.training
-    _prune(backbone, parameters_up_to(backbone, name))
-    channels = place.channels
-    if pooling == "flatten":
-        shadow = _shadow(backbone)
-        channels = shadow.forward_features(_probe(shadow, image_size))[0].numel()
-    return Truncated(backbone, channels, pooling).train(training)
+    _prune(backbone, kept)
+    width = activations[0].numel() if pooling == "flatten" else channels
+    return Truncated(backbone, width, pooling).train(training)
 
 
-def _shadow(backbone: nn.Module) -> Any:  # noqa: ANN401  (timm's methods are not in nn.Module)
-    """A copy without numbers: shapes and costs are all the same, and volumes would take seconds and gigabytes."""
-    tensors = [*backbone.parameters(), *backbone.buffers()]
-    return deepcopy(backbone, {id(tensor): tensor.detach().to("meta") for tensor in tensors}).eval()
+def _listed(backbone: nn.Module, units: Sequence[str], places: Sequence[Place]) -> list[Cut]:
+    names = [STEM, *units]
+    blocks = dict(zip(names, [0, *blocks_of(backbone, units)], strict=True))
+    sizes = dict(zip(names, _parameters(backbone, units), strict=True))
+    if getattr(backbone, "global_pool", None) == "token":
+        places = [place for place in places if place.name != STEM]
+    following = [*(blocks[place.name] for place in places), None][1:]
+    return [
+        Cut(p.name, blocks[p.name], blocks[p.name] != above, p.channels, p.reduction, sizes[p.name], p.macs)
+        for p, above in zip(places, following, strict=True)
+    ]
 
 
-def _probe(shadow: nn.Module, image_size: int) -> Tensor:
-    """An image, or a volume for backbones that take those."""
-    return torch.empty(1, 3, *[image_size] * int(getattr(shadow, "dimensions", 2)), device="meta")
+def _delivered(place: Place, measured: Measured, image_size: int) -> Tensor | None:
+    """The activations of the shadow that is cut off at the place; None where they are not those of the whole there.
+
+    They are, if all that was computed is what the whole had computed up to there, and the features are as many.
+    """
+    try:
+        activations, run = operations(measured.shadow, image_size)
+        features = pooled(measured.shadow, activations, "mean")
+    except FAILURES:
+        return None
+    same = run == place.run and features.shape == (1, place.channels)
+    return activations if same else None
 
 
-def _channels_last(trunk: nn.Module) -> bool:
-    return str(getattr(trunk, "output_fmt", "NCHW")) == "NHWC"
-
-
-def _parameters(backbone: nn.Module, units: list[str]) -> list[int]:
+def _parameters(backbone: nn.Module, units: Sequence[str]) -> list[int]:
     """How many parameters lie at or below the stem, and each unit."""
     counts = dict.fromkeys([STEM, *units], 0)
     for parameter, unit in owners(backbone, units):
@@ -172,45 +191,3 @@ def _prune(module: nn.Module, kept: set[str], path: str = "") -> bool:
         else:
             setattr(module, name, nn.Identity())
     return cut
-
-
-def _measured(backbone: nn.Module, units: list[str], image_size: int) -> list[tuple[str, int, int, int]]:
-    """(unit, channels, side of the map, MACs up to there), in the order in which they run."""
-    counter = FlopCounterMode(display=False)
-    seen: list[tuple[str, int, int, int]] = []
-
-    def note(name: str, tensors: Any) -> None:  # noqa: ANN401  (a tensor, or the list a dense layer takes)
-        maps = list(tensors) if isinstance(tensors, list | tuple) else [tensors]
-        if not all(isinstance(m, Tensor) and m.ndim in (3, 4, 5) for m in maps):
-            raise uncuttable(backbone, "it has several maps side by side")
-        shapes = [_channels_and_side(backbone, m) for m in maps]
-        seen.append((name, sum(c for c, _ in shapes), shapes[0][1], int(counter.get_total_flops()) // 2))
-
-    def before(_: nn.Module, inputs: Any) -> None:  # noqa: ANN401
-        if not seen:
-            note(STEM, inputs[0])
-
-    def after(name: str) -> Any:  # noqa: ANN401
-        def hook(_: nn.Module, inputs: Any, output: Any) -> None:  # noqa: ANN401
-            dense = isinstance(inputs[0], list)
-            note(name, [*inputs[0], output] if dense else output)
-
-        return hook
-
-    shadow = _shadow(backbone)
-    shadow.get_submodule(units[0]).register_forward_pre_hook(before)
-    for unit in units:
-        shadow.get_submodule(last_of(shadow, unit)).register_forward_hook(after(unit))
-    # Fused attention has no formula in the counter and would count as nothing.
-    with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        shadow.forward_features(_probe(shadow, image_size))
-    return seen
-
-
-def _channels_and_side(backbone: nn.Module, activations: Tensor) -> tuple[int, int]:
-    """Of a map, or of tokens: those of the image are a square."""
-    if activations.ndim == 3:
-        return activations.shape[2], isqrt(activations.shape[1] - int(getattr(backbone, "num_prefix_tokens", 0)))
-    if _channels_last(backbone):
-        return activations.shape[3], activations.shape[1]
-    return activations.shape[1], activations.shape[2]

@@ -10,14 +10,13 @@ from typing import Any, cast
 import torch
 from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from timm.layers.norm_act import BatchNormAct2d
-from timm.models import is_model_in_modules
 from timm.models.densenet import DenseBlock, DenseLayer, DenseNet, DenseTransition
 from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import nn
 
 from medgraft.errors import UserError
-from medgraft.networks.backbones import check_architecture, create_backbone
 from medgraft.networks.cuts import cuts, find_cut
+from medgraft.networks.units import STEM, units_of
 from medgraft.seeds import derive
 
 # Whatever else is in a network (attention, blurs, other norms) may depend on the channels in a way not foreseen here.
@@ -45,7 +44,8 @@ def slim(backbone: nn.Module, cut: str, image_size: int, seed: int) -> nn.Module
         raise _unslimmable(config.get("architecture", type(backbone).__name__))
     places = cuts(backbone, image_size)
     place = find_cut(places, cut)
-    above = places[places.index(place) + 1 :]
+    units = [STEM, *units_of(backbone)]
+    above = units[units.index(cut) + 1 :]
     if not above:
         raise UserError(
             f"nothing above the cut '{cut}' could be slimmed: it is the last one; take a lower one (up to "
@@ -54,25 +54,13 @@ def slim(backbone: nn.Module, cut: str, image_size: int, seed: int) -> nn.Module
     generator = torch.Generator().manual_seed(derive("slim", seed))  # other draws than a backbone's from the same seed
     width = place.channels
     for unit in above:
-        width = _slim_unit(backbone.get_submodule(unit.name), width, generator)
+        width = _slim_unit(backbone.get_submodule(unit), width, generator)
     if isinstance(backbone, DenseNet):
         _renew_norm(cast(nn.BatchNorm2d, backbone.features.norm5), width)
     timms = cast(Any, backbone)
     timms.num_features = width
     timms.reset_classifier(0)  # takes over the new width; there still is no classifier
     return backbone.train(backbone.training)
-
-
-def check_slimmable(architecture: str) -> None:
-    """Raise the `UserError` that `slim` would raise about this architecture, without making its weights."""
-    check_architecture(architecture)
-    base = architecture.split(".", maxsplit=1)[0]
-    if not is_model_in_modules(base, ["resnet", "densenet"]):
-        raise _unslimmable(base)
-    with torch.device("meta"):
-        backbone = create_backbone(base, image_size=224)
-    if not _is_known(backbone):
-        raise _unslimmable(base)
 
 
 def _is_known(backbone: nn.Module) -> bool:

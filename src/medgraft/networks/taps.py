@@ -15,6 +15,8 @@ def tapped(backbone: nn.Module, inputs: Tensor, places: Sequence[str]) -> dict[s
 
     The same operations as in `truncate`d backbones with mean pooling: the same numbers, but for rounding.
     """
+    if list(places) == [WHOLE]:  # also of a backbone that cannot be cut
+        return {WHOLE: backbone(inputs)}
     units = units_of(backbone)
     found: dict[str, Tensor] = {}
 
@@ -22,7 +24,7 @@ def tapped(backbone: nn.Module, inputs: Tensor, places: Sequence[str]) -> dict[s
         found.setdefault(STEM, pooled(backbone, _joined(given[0]), "mean"))
 
     def after(name: str) -> Any:  # noqa: ANN401  (a hook)
-        def hook(_: nn.Module, given: Any, output: Tensor) -> None:  # noqa: ANN401
+        def hook(_: nn.Module, given: Any, output: Tensor) -> None:  # noqa: ANN401  (as torch calls it)
             activations = _joined([*given[0], output]) if isinstance(given[0], list) else output
             found[name] = pooled(backbone, activations, "mean")
 

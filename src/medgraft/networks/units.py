@@ -4,7 +4,7 @@ A unit is a bottleneck, a dense layer, an inverted residual or a transformer blo
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import nn
@@ -19,7 +19,10 @@ FIRST = (0,)  # timm's mark of what belongs to the group after: the reduction th
 def _patterns(backbone: nn.Module, coarse: bool) -> tuple[str, list[tuple[str, Any]]]:
     """timm's regular expressions: of the stem, and of what follows it with its mark."""
     matcher = getattr(backbone, "group_matcher", None)
-    found = matcher(coarse=coarse) if matcher else None
+    try:
+        found = matcher(coarse=coarse) if matcher else None
+    except AssertionError:  # "coarse grouping is not implemented"
+        found = None
     if not isinstance(found, dict):
         raise uncuttable(backbone, "timm does not say what its layers are")
     rest: list[tuple[str, Any]] = []
@@ -47,6 +50,9 @@ def units_of(backbone: nn.Module) -> list[str]:
     while pieces and pieces[-1][1] == LAST:
         pieces.pop()
     units = [piece for piece, mark in pieces if mark != FIRST]
+    modules = {name for name, _ in backbone.named_modules()}
+    if not modules.issuperset(units):
+        raise uncuttable(backbone, "timm counts bare parameters among its layers")
     following = [*units[1:], None]
     return [unit for unit, above in zip(units, following, strict=True) if not _normalises(backbone, above)]
 
@@ -71,7 +77,7 @@ def last_of(backbone: nn.Module, unit: str) -> str:
     return f"{parent}.{last}"
 
 
-def blocks_of(backbone: nn.Module, units: list[str]) -> list[int]:
+def blocks_of(backbone: nn.Module, units: Sequence[str]) -> list[int]:
     """The stage of each unit, from 1: timm's coarse groups."""
     _, rest = _patterns(backbone, coarse=True)
     found = []
@@ -82,7 +88,7 @@ def blocks_of(backbone: nn.Module, units: list[str]) -> list[int]:
     return [order[block] for block in found]
 
 
-def owners(backbone: nn.Module, units: list[str]) -> list[tuple[str, str]]:
+def owners(backbone: nn.Module, units: Sequence[str]) -> list[tuple[str, str]]:
     """(parameter, its unit) of every one: what a stage begins with is of its first unit; "" is above them all."""
     found: list[tuple[str, str]] = []
     coming = ""

@@ -12,7 +12,7 @@ from medgraft.evaluation.advising import RANKING, advice_lines, advise, read_ran
 from medgraft.networks.initialization import read_initialization
 from medgraft.params import Study
 from medgraft.stages.agreement import require_dataset, require_dimensions
-from medgraft.stages.exposure import exposed
+from medgraft.stages.exposure import exposed, refuse_learned
 from medgraft.training.data import training_data
 from medgraft.training.fitting import Compute
 from medgraft.training.window import window
@@ -25,7 +25,7 @@ def run(artifacts: Path, ranking: Path, *, say: Callable[[str], None]) -> str:
     """Score every initialization of the plan on train and validation; returns how the artifact came about.
 
     Raises `UserError` naming the initializations that have not been made yet, or one that has seen patients or images
-    of validation or test: `transfer` would refuse it, and its scores would be too good.
+    of validation or test, or was trained with labels of train: its scores would be too good.
     """
     plan, dataset, initializations = (artifacts / name for name in ("plan", "dataset", "initializations"))
     read_card(plan, "plan")
@@ -38,9 +38,10 @@ def run(artifacts: Path, ranking: Path, *, say: Callable[[str], None]) -> str:
     require_dataset(plan, data.card)
     sources = [read_initialization(initializations / name) for name in names]
     require_dimensions(data.card, {source.name: source.origin.volumes for source in sources})
-    _, cautions = exposed(plan, initializations, names, dataset)
+    seen = exposed(plan, initializations, names, dataset)
+    refuse_learned(seen.learned, "transferability is scored on train, too")
     made_from = {"dataset": data.card["fingerprint"]} | {source.name: source.fingerprint for source in sources}
-    print_ = fingerprint("ranking", {"cautions": cautions}, made_from, code_version(CODE))
+    print_ = fingerprint("ranking", {"cautions": seen.warnings}, made_from, code_version(CODE))
     if (ranking / CARD).is_file() and read_json(ranking / CARD).get("fingerprint") == print_:
         return "up to date"
     study = Study(**params["study"])
@@ -50,7 +51,7 @@ def run(artifacts: Path, ranking: Path, *, say: Callable[[str], None]) -> str:
     counts = {"images": len(data.train) + len(data.validation), "splits": ["train", "validation"]}
     with writing(ranking) as folder:
         write_json(folder / RANKING, counts | {"rows": rows})
-        write_card(folder, "ranking", print_, made_from, name=data.card["name"], warnings=cautions)
+        write_card(folder, "ranking", print_, made_from, name=data.card["name"], warnings=seen.warnings)
     return "built"
 
 

@@ -15,7 +15,7 @@ from medgraft.networks.network import save_network
 from medgraft.params import Evaluation, Study
 from medgraft.stages import STAGES
 from medgraft.stages.agreement import require_dataset, require_dimensions, trained_by
-from medgraft.stages.exposure import exposed
+from medgraft.stages.exposure import exposed, refuse_learned
 from medgraft.stages.running import produce, read_item
 from medgraft.stages.searching import Found, find
 from medgraft.store import Store
@@ -39,7 +39,7 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
 
     Finished runs and checkpoints are kept in the store, so that a killed call goes on where it was. Raises
     `UserError` when an initialization is not made for what the dataset holds (images, volumes) or has seen patients of
-    validation or test, or a fraction misses a class.
+    validation or test, or was trained with labels that the candidate would choose by, or a fraction misses a class.
     """
     item = read_item(plan, "transfer", name)
     strategy = strategies.get(item["settings"]["strategy"])
@@ -49,14 +49,16 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
     require_dataset(plan, data.card)
     sources = {source: read_initialization(initializations / source) for source in settings.sources}
     require_dimensions(data.card, {name: source.origin.volumes for name, source in sources.items()})
-    seen, cautions = exposed(plan, initializations, list(sources), dataset)
+    seen = exposed(plan, initializations, list(sources), dataset)
+    if settings.searches:
+        refuse_learned(seen.learned, f"candidate '{name}' chooses by cross-validation inside train")
     made_from = {"dataset": data.card["fingerprint"]} | {s: i.fingerprint for s, i in sources.items()}
     matters = {
         "name": name,
         "settings": settings.model_dump(),
         "study": trained_by(study),
         "evaluation": item.get("evaluation"),
-        "cautions": cautions,  # they differ with what there is of the source sets
+        "cautions": seen.warnings,  # they differ with what there is of the source sets
     }
     print_ = fingerprint("candidate", matters, made_from, code_version(STAGES["transfer"].code))
 
@@ -91,9 +93,9 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
         save_network(fits[packaged].network, folder)
         _write_predictions(folder, pairs, fits, packaged, dataset)
         _write_history(folder, pairs, fits)
-        if seen:
-            write_json(folder / EXPOSED, seen)
-        warnings = [*data.card["warnings"], *cautions]
+        if seen.together:
+            write_json(folder / EXPOSED, seen.together)
+        warnings = [*data.card["warnings"], *seen.warnings]
         if found.search is not None:
             write_json(folder / SEARCH, found.search.record)
             if found.search.plot is not None:

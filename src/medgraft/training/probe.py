@@ -26,8 +26,8 @@ Imbalance = Literal["weighted", "none"]
 # Of the searches (`logistic.path`) in cross-validation, which needs losses, and of the one whose weights stay: the
 # losses near their minimum are then right to 1e-4 of them, the weights to 1e-4 of their standard errors.
 FOLDS_TOLERANCE, TOLERANCE = 3e-3, 1e-4
-# Weaker regularisation is not tried once the loss over all folds is this much over its lowest: from there it only rises,
-# and that is where the search takes longest.
+# Weaker regularisation is not tried once the loss over all folds is this much over its lowest: from there it only
+# rises, and that is where the search takes longest.
 RISEN = 1.1
 
 
