@@ -103,7 +103,8 @@ def measure(backbone: nn.Module, units: Sequence[str], image_size: int) -> Measu
             with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
                 shadow.forward_features(probe(shadow, image_size))
         except (AssertionError, RuntimeError) as error:
-            raise uncuttable(backbone, f"it does not take a side of {image_size} ({error or type(error).__name__})") from error
+            why = f": {error}" if str(error) else ""
+            raise uncuttable(backbone, f"it does not take a side of {image_size}{why}") from error
     if [name for name, *_ in maps] != [STEM, *units]:
         raise uncuttable(backbone, "its layers do not run one after the other")
     for unit in units:
