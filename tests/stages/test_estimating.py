@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tests.tiny import tiny_params
 
+from medgraft.errors import UserError
 from medgraft.params import Params, Task
 from medgraft.pretraining import MethodSettings, methods
 from medgraft.stages.estimating import describe, estimates
@@ -35,5 +36,30 @@ def test_a_step_of_the_real_task_is_measured(task: Task) -> None:
     assert probe.runs == full.runs == 1
     assert probe.chunk_seconds == 0 < probe.seconds < full.seconds < 600
     assert 0 < full.chunk_seconds < full.seconds
-    assert full.bytes_ > 4 * 4 * 1_518_000  # four copies of mobilenetv3_small_100's float32 parameters, and activations
-    assert any(task in line for line in describe(found, 200, resolved))
+    lines = describe(found, 200, resolved)
+    assert any(task in line for line in lines)
+    assert any("probe" in line and "for its features" in line for line in lines)
+
+
+def test_memory_is_four_copies_of_the_parameters_and_the_activations() -> None:
+    by_batch = [estimates(resolved_study("binary", batch_size=size), 200)[1].bytes_ for size in (8, 16, 32)]
+    small, middle, large = by_batch
+    parameters = 4 * 4 * (1_517_984 + 2 * (1024 + 1))  # mobilenetv3_small_100's and its head's, float32
+    assert large - middle == pytest.approx(2 * (middle - small), rel=0.02)  # activations grow with the batch
+    assert small - (middle - small) == pytest.approx(parameters, rel=0.02)  # without any, the copies are left
+
+
+def test_a_strategy_that_trains_less_than_all_takes_at_most_as_long() -> None:
+    resolved = resolved_study("binary")
+    settings = {"strategy": "truncated", "initialization": "scratch", "cut": "blocks.1.1"}
+    resolved.candidates["cut"] = strategies.get("truncated").settings(**settings)
+    lines = describe(estimates(resolved, 200), 200, resolved)
+    assert [("at most" in line) for line in lines if line.startswith("candidate")] == [False, False, True]
+
+
+def test_a_step_that_fails_is_told() -> None:
+    resolved = resolved_study("binary")
+    raw = {"method": "random", "architecture": "densenet121", "image_size": 28}
+    resolved.initializations["scratch"] = methods.get("random").settings(**raw)
+    with pytest.raises(UserError, match=r"densenet121 with \d+ images of side 28 fails: .*take another image_size"):
+        estimates(resolved, 200)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from medgraft.errors import UserError
 from medgraft.networks.assembly import BackboneSpec, assemble
 from medgraft.networks.network import Network, NetworkSpec
 from medgraft.params import Task
@@ -32,13 +33,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Roughly what one candidate takes: seconds over all its runs, seconds a chunk (0: no training), bytes."""
+    """Roughly what one candidate takes: seconds over all its runs, seconds a chunk (0: no training), bytes.
+
+    `at_most`: it trains less than the whole network, of which these are. Without training, they are of the features.
+    """
 
     name: str
     runs: int
     seconds: float
     chunk_seconds: float
     bytes_: int
+    at_most: bool
 
 
 def estimates(resolved: Resolved, rows: int | None) -> list[Estimate]:
@@ -60,13 +65,14 @@ def estimates(resolved: Resolved, rows: int | None) -> list[Estimate]:
         seen = train * (1 + params.split.validation / share) / study.batch_size
         looked_at = seen * sum(measured[backbone].looked_at for backbone in backbones)
         if not settings.passes:
-            found.append(Estimate(name, runs, looked_at, 0.0, 0))
+            found.append(Estimate(name, runs, looked_at, 0.0, 0, at_most=False))
             continue
         step = measured[backbones[0]]
         each = [recipe(study, max(1, round(train * f)), settings.passes, 1.0, 0.0, 0).steps for f in study.fractions]
         steps = (sum(each) + (FINALISTS - 1) * max(each) * settings.searches) * len(study.seeds)
         seconds = steps * step.trained + 3 * looked_at * settings.searches
-        found.append(Estimate(name, runs, seconds, min(study.chunk_steps, max(each)) * step.trained, step.bytes_))
+        chunk = min(study.chunk_steps, max(each)) * step.trained
+        found.append(Estimate(name, runs, seconds, chunk, step.bytes_, at_most="cut" in type(settings).model_fields))
     return found
 
 
@@ -83,10 +89,11 @@ def describe(estimated: Sequence[Estimate], rows: int | None, resolved: Resolved
         lines.append(f"initialization {name}: {told['method']} {told['architecture']}{volumes}")
     for estimate in estimated:
         candidate = resolved.candidates[estimate.name]
-        memory = f", {estimate.bytes_ / 1e9:.1f} GB a training step" if estimate.bytes_ else ""
+        what = f", {estimate.bytes_ / 1e9:.1f} GB a training step" if estimate.bytes_ else " for its features"
         lines.append(
             f"candidate {estimate.name}: {candidate.strategy} from {', '.join(candidate.sources)}, "
-            f"{estimate.runs} run{'s' * (estimate.runs != 1)}, about {_duration(estimate.seconds)}{memory}"
+            f"{estimate.runs} run{'s' * (estimate.runs != 1)}, {'at most' if estimate.at_most else 'about'} "
+            f"{_duration(estimate.seconds)}{what}"
         )
         if estimate.chunk_seconds > LONG_CHUNK:
             lines.append(
@@ -95,7 +102,10 @@ def describe(estimated: Sequence[Estimate], rows: int | None, resolved: Resolved
             )
     total = _duration(sum(e.seconds for e in estimated))
     most = "at most " if rows is None else ""
-    lines.append(f"all candidates one after the other: {most}about {total} of training here (from a measured step)")
+    lines.append(
+        f"all candidates one after the other: {most}about {total} here (from a measured step; heads on stored "
+        "features, mostly seconds a run, are not counted)"
+    )
     return lines
 
 
@@ -103,17 +113,26 @@ def _step(backbone: BackboneSpec, batch: int, task: Task, classes: tuple[str, ..
     network = Network(NetworkSpec((backbone,), classes, "linear", task), [assemble(backbone)], seed=0)
     images, weights = network.blank(batch), torch.ones(2, len(classes))
     labels = torch.zeros(batch, len(classes)) if task == "multilabel" else torch.zeros(batch, dtype=torch.long)
+    own = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
     held: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
-        held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            held[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     def trained() -> None:
         training_loss(network(*images), labels, weights).backward()  # type: ignore[no-untyped-call]  # torch has no type for it
 
-    with saved_tensors_hooks(note, lambda tensor: tensor):
-        trained()
+    try:
+        with saved_tensors_hooks(note, lambda tensor: tensor):
+            trained()
+    except RuntimeError as error:
+        raise UserError(
+            f"a training step of {backbone.architecture} with {batch} images of side {backbone.image_size} fails: "
+            f"{error}; take another image_size, a smaller study.batch_size or another architecture"
+        ) from error
     spent = _seconds(trained)
     with torch.inference_mode():
         looked_at = _seconds(lambda: network.eval()(*images))

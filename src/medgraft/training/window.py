@@ -7,9 +7,10 @@ import numpy as np
 from medgraft.data.dataset import dataset_card, read_images
 from medgraft.data.volumes import decode_nifti
 from medgraft.networks.network import EIGHT_BITS
+from medgraft.seeds import derive
 
 LOW, HIGH = 0.5, 99.5  # percentiles, as nnU-Net clips CT (Isensee et al. 2021, doi 10.1038/s41592-020-01008-z, methods)
-VOXELS = 5_000  # of each volume, evenly spaced
+VOXELS = 5_000  # of each volume, drawn: evenly spaced ones could all lie in one plane
 
 
 def window(dataset: Path) -> tuple[float, float]:
@@ -26,8 +27,10 @@ def window(dataset: Path) -> tuple[float, float]:
         voxels = decode_nifti(raw)[0]
         eight_bits = eight_bits and voxels.dtype == np.uint8
         flat = voxels.reshape(-1)
-        places = np.linspace(0, flat.size - 1, min(flat.size, VOXELS)).round().astype(np.int64)
-        samples.append(flat[places].astype(np.float64))
+        drawn = np.random.default_rng(derive("window", flat.size)).choice(
+            flat.size, min(flat.size, VOXELS), replace=False
+        )
+        samples.append(flat[drawn].astype(np.float64))
     if eight_bits:
         return EIGHT_BITS
     low, high = (float(np.percentile(np.concatenate(samples), percent)) for percent in (LOW, HIGH))
