@@ -53,6 +53,15 @@ def test_weights_that_have_seen_patients_they_are_ranked_for_are_refused(study: 
     with pytest.raises(UserError, match="'scratch' has seen 1 patients"):
         rank.run(artifacts, artifacts / "ranking", say=print)
     assert not (artifacts / "ranking").exists()
+    shard = next((artifacts / "dataset/data").glob("train-*.parquet"))
+    group = pl.read_parquet(shard, columns=["group_id"])["group_id"][0]
+    write_json(artifacts / "initializations/scratch" / EXPOSED, exposed | {"groups": [group], "hashes": []})
+    item = artifacts / "plan/initializations/scratch.json"
+    write_json(item, {"settings": read_json(item)["settings"] | {"method": "supervised"}})
+    with pytest.raises(
+        UserError, match="scored on train, too, where initialization 'scratch' was trained with the labels"
+    ):
+        rank.run(artifacts, artifacts / "ranking", say=print)
 
 
 def test_cuts_are_listed(tmp_path: Path) -> None:

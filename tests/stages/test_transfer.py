@@ -5,8 +5,11 @@ import shutil
 import signal
 import subprocess
 import time
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from tests.data.pictures import changed, jpeg, picture
@@ -19,10 +22,11 @@ from medgraft.data.dataset import read_rows
 from medgraft.data.labels import Label
 from medgraft.data.overlap import exposure
 from medgraft.errors import UserError
+from medgraft.evaluation.report.searched import searched
 from medgraft.networks.backbones import create_backbone
 from medgraft.networks.initialization import EXPOSED, Origin, write_initialization
 from medgraft.networks.network import read_spec
-from medgraft.params import Dataset, Split, Study, Task
+from medgraft.params import Dataset, Evaluation, Split, Study, Task
 from medgraft.stages import transfer
 from medgraft.stages.agreement import asked
 from medgraft.store import Store
@@ -133,14 +137,24 @@ def test_copies_in_the_source_set_are_refused_where_it_lies_and_warned_of_elsewh
     assert "look like one that initialization 'scratch' has seen" in warning
 
 
-def planned(folder: Path, task: Task, labels: list[Label | None], classes: list[str], dimensions: int = 2) -> Path:
+LINEAR = {"strategy": "linear", "initialization": "scratch"}
+
+
+def planned(
+    folder: Path,
+    task: Task,
+    labels: list[Label | None],
+    classes: list[str],
+    dimensions: int = 2,
+    candidate: Mapping[str, object] = LINEAR,
+) -> Path:
     """A plan with one candidate, its dataset and its initialization; returns their folder."""
     settings = Dataset(name="noise", source="there", reader={"type": "manifest"}, task=task, classes=classes)
     item = {"dataset": settings.model_dump(), "split": Split().model_dump()}
     study = Study(fractions=[0.5, 1.0], max_images=32, batch_size=16, chunk_steps=2, device="cpu")
-    candidate = {"strategy": "linear", "initialization": "scratch"}
+    parts = {"settings": candidate, "study": study.model_dump(), "evaluation": Evaluation().model_dump()}
     write_json(folder / "plan" / "dataset.json", item)
-    write_json(folder / "plan" / "candidates" / "probe.json", {"settings": candidate, "study": study.model_dump()})
+    write_json(folder / "plan" / "candidates" / "probe.json", parts)
     write_card(folder / "plan", "plan", "0" * 32, {})
     by_split = {"train": labels, "validation": labels[:40], "test": labels[:40]}
     told = asked(settings, Split())
@@ -177,3 +191,65 @@ def test_volumes_into_a_network_for_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds volumes, but initialization scratch takes images; add `volumes: acs`"):
         run(planned(tmp_path, "ordinal", grades(80), ["0", "1", "2", "3"], dimensions=3))
     assert not (tmp_path / "candidate").exists()
+
+
+CUT_SEARCH = {"strategy": "truncated", "initialization": "scratch", "epochs": 1}
+
+
+def shuffle_test(dataset: Path, seed: int) -> None:
+    """Give test's rows each other's images; their labels are sealed elsewhere."""
+    (shard,) = (dataset / "data").glob("test-*.parquet")
+    rows = pl.read_parquet(shard)
+    order = np.random.default_rng(seed).permutation(len(rows))
+    rows.with_columns(image=rows["image"].gather(order)).write_parquet(shard)
+
+
+def test_a_search_becomes_a_candidate_that_tells_it_and_does_not_depend_on_test(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels: list[Label | None] = [0, 0, 1, 1] * 20
+    folder = run(planned(tmp_path / "one", "binary", labels, ["no", "yes"], candidate=CUT_SEARCH))
+    record, card = read_json(folder / "search.json"), read_json(folder / "card.json")
+    assert len(record["finalists"]) == record["looks"] == card["looks"] == 3
+    chosen = record["chosen"]
+    told = (card["chosen"]["strategy"], card["chosen"].get("cut"))
+    assert told == (("full", None) if chosen == "full" else ("truncated", chosen))
+    assert read_spec(folder).backbones[0].cut == (None if chosen == "full" else chosen)
+    assert card["settings"]["cut"] == "search"
+    assert [(fit["fraction"], fit["seed"]) for fit in card["fits"]] == [(0.5, 0), (1.0, 0)]
+    assert any("the learning curve is that of what was found" in warning for warning in card["warnings"])
+    assert ET.parse(folder / "search.svg").getroot().tag.endswith("svg")
+    (section,) = searched({"probe": record}, "binary")  # as the report reads it
+    assert section.of_cuts
+    assert section.chosen == chosen
+    assert [title for title, _ in section.charts] == ["Cuts", "What fine-tuning kept"]
+
+    other = planned(tmp_path / "other", "binary", labels, ["no", "yes"], candidate=CUT_SEARCH)
+    shuffle_test(other / "dataset", 0)
+    run(other)
+    assert read_json(other / "candidate/search.json") == record
+    assert read_json(other / "candidate/card.json")["fits"] == card["fits"]
+
+
+def test_weights_that_have_learned_from_train_choose_nothing_inside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels: list[Label | None] = [0, 0, 1, 1] * 20
+    for candidate, method in ((CUT_SEARCH, "supervised"), (LINEAR, "supervised"), (LINEAR, "unlabelled")):
+        folder = planned(tmp_path, "binary", labels, ["no", "yes"], candidate=candidate)
+        seen = exposure(folder / "dataset", ["train"])
+        write_json(folder / "initializations/scratch" / EXPOSED, seen | {"images": [], "hashes": []})
+        write_json(folder / "plan/initializations/scratch.json", {"settings": {"method": method}})
+        if candidate is CUT_SEARCH:
+            with pytest.raises(
+                UserError, match=r"'probe' chooses by .* inside train, where .*'scratch' .* 40 patients"
+            ):
+                run(folder)
+        else:
+            warnings = read_json(run(folder) / "card.json")["warnings"]
+            found = [w for w in warnings if "was trained with labels of 40 patients and 0 images" in w]
+            assert len(found) == (method == "supervised")
+        for part in ("plan", "dataset", "initializations", "candidate"):
+            shutil.rmtree(folder / part, ignore_errors=True)
