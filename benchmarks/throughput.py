@@ -4,7 +4,7 @@
 
 The bare loop: the same network, images (float32, in memory), batches, loss, AdamW, schedule and validation passes; no
 checkpoints, best states or records. Both begin at the same bits, so equal losses after the last step show the same
-work; without augmentation they drift apart, since `full` then resamples every image onto itself, which rounds.
+work.
 Interleaved, in turns that begin with another one each time.
 """
 

@@ -1,6 +1,8 @@
 """The house's rules: which room may import which, what a stage's code list must cover, file sizes, names."""
 
 import ast
+import re
+import tokenize
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from medgraft.code_version import PACKAGE, source_files
 from medgraft.stages import STAGES
 
+ROOT = Path(__file__).parents[1]
 BASE = {"errors", "seeds", "artifacts", "catalog", "params", "loading", "store", "code_version"}
 ALLOWED = {
     "data": set(),
@@ -91,6 +94,19 @@ def test_a_stages_code_covers_all_it_imports(stage: str) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_files_are_small(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+REASON = re.compile(r"# (noqa: [A-Z]+\d+(, [A-Z]+\d+)*  \(.+\)|type: ignore\[[a-z-]+\]  # .+)")
+
+
+def test_what_is_excused_has_a_reason() -> None:
+    folders = ("src", "tests", "benchmarks", "components", "pipelines", "scripts")
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        with path.open("rb") as file:
+            comments = [token for token in tokenize.tokenize(file.readline) if token.type == tokenize.COMMENT]
+        for comment in comments:
+            if comment.string.startswith(("# noqa", "# type: ignore")):
+                assert REASON.fullmatch(comment.string), f"{path.relative_to(ROOT)}:{comment.start[0]} {comment.string}"
 
 
 def test_nothing_reads_or_writes_pickles() -> None:

@@ -34,7 +34,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _read(recipe: str) -> Any:  # noqa: ANN401  (YAML)
+def _read(recipe: str) -> Any:
     return yaml.safe_load((RECIPES / f"{recipe}.yaml").read_text(encoding="utf-8"))
 
 

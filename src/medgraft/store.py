@@ -111,6 +111,6 @@ class Store:
         return True
 
 
-def _protocols(filesystem: Any) -> tuple[str, ...]:  # noqa: ANN401
+def _protocols(filesystem: Any) -> tuple[str, ...]:  # noqa: ANN401  (fsspec has no types)
     protocol = filesystem.protocol
     return (protocol,) if isinstance(protocol, str) else tuple(protocol)

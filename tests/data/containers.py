@@ -33,7 +33,7 @@ def medmnist(shape: Sequence[int] = (28, 28), columns: int = 1, classes: int = 2
     return arrays
 
 
-def write_medmnist(path: Path, **options: Any) -> dict[str, NDArray[Any]]:  # noqa: ANN401  (of `medmnist`)
+def write_medmnist(path: Path, **options: Any) -> dict[str, NDArray[Any]]:
     """Write them as MedMNIST does, and return them."""
     arrays = medmnist(**options)
     np.savez_compressed(path, allow_pickle=False, **arrays)
@@ -76,7 +76,7 @@ def nifti(
     units: str = "mm",
     code: int = 1,
     big_endian: bool = False,
-    **fields: Any,  # noqa: ANN401  (of any header field)
+    **fields: Any,
 ) -> bytes:
     """A single-file NIfTI as any scanner's software might write it: the array as stored, the header as told.
 

@@ -32,7 +32,7 @@ HOUNSFIELD = {"RescaleSlope": "1", "RescaleIntercept": "-1024", "RescaleType": "
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 
 
-def dataset(pixels: NDArray[Any], syntax: Any = ExplicitVRLittleEndian, **elements: Any) -> FileDataset:  # noqa: ANN401
+def dataset(pixels: NDArray[Any], syntax: Any = ExplicitVRLittleEndian, **elements: Any) -> FileDataset:
     """An image: [H, W] gray or [H, W, 3] colour, or frames of these with `NumberOfFrames`; `elements` by keyword.
 
     An element given as None is left out.
@@ -74,19 +74,19 @@ def encoded(made: FileDataset) -> bytes:
     return buffer.getvalue()
 
 
-def write(path: Path, pixels: NDArray[Any], syntax: Any = ExplicitVRLittleEndian, **elements: Any) -> DicomFrame:  # noqa: ANN401
+def write(path: Path, pixels: NDArray[Any], syntax: Any = ExplicitVRLittleEndian, **elements: Any) -> DicomFrame:
     """Write such a file, and give its (first) frame."""
     path.write_bytes(encoded(dataset(pixels, syntax, **elements)))
     return DicomFrame(path)
 
 
-def loaded(path: Path, pixels: NDArray[Any], window: Any = None, frame: Any = 0, **elements: Any) -> Loaded:  # noqa: ANN401
+def loaded(path: Path, pixels: NDArray[Any], window: Any = None, frame: Any = 0, **elements: Any) -> Loaded:
     """Write such a file, and load a frame of it."""
     write(path, pixels, **elements)
     return DicomFrame(path, frame, window).load(PLENTY)
 
 
-def compressed(pixels: NDArray[Any], syntax: UID, **elements: Any) -> FileDataset:  # noqa: ANN401
+def compressed(pixels: NDArray[Any], syntax: UID, **elements: Any) -> FileDataset:
     """An image whose frames, [frames, H, W] or [frames, H, W, 3], Pillow has encoded as JPEG or JPEG 2000."""
     kind = {JPEGBaseline8Bit: "JPEG", JPEG2000Lossless: "JPEG2000", JPEG2000: "JPEG2000"}[syntax]
     options: dict[str, Any] = {"no_jp2": True} if kind == "JPEG2000" else {"quality": 95, "subsampling": 0}
@@ -115,7 +115,7 @@ def lut(data: list[int], first: int, bits: int, signed: bool = False) -> Dataset
     return item
 
 
-def item(**elements: Any) -> Dataset:  # noqa: ANN401
+def item(**elements: Any) -> Dataset:
     """An item of any sequence."""
     made = Dataset()
     for keyword, value in elements.items():

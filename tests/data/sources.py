@@ -49,7 +49,7 @@ def noise(seed: int, size: int = 8, channels: int | None = None) -> NDArray[np.u
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-def encoded(pixels: NDArray[np.uint8] | NDArray[np.uint16], kind: str = "PNG", **options: Any) -> bytes:  # noqa: ANN401
+def encoded(pixels: NDArray[np.uint8] | NDArray[np.uint16], kind: str = "PNG", **options: Any) -> bytes:
     """The pixels as an image file."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, **options)
@@ -77,7 +77,7 @@ def write_table(folder: Path, rows: Sequence[Row]) -> None:
         table.writerows(rows)
 
 
-def run_ingest(source: Path, out: Path, reader: dict[str, Any] | None = None, **settings: Any) -> Ingested:  # noqa: ANN401
+def run_ingest(source: Path, out: Path, reader: dict[str, Any] | None = None, **settings: Any) -> Ingested:
     """Ingest `source` into folders below `out`."""
     split = Split(**settings.pop("split", {}))
     defaults = {"name": "source", "task": "binary", "classes": CLASSES, "group_key": "public"}
@@ -100,7 +100,7 @@ def example(folder: Path) -> Ingested:
     return run_ingest(folder, folder / "out", {"subgroups": ["site", "age", "dose"]})
 
 
-def ingest_pictures(folder: Path, images: Mapping[str, bytes], **split: Any) -> Ingested:  # noqa: ANN401
+def ingest_pictures(folder: Path, images: Mapping[str, bytes], **split: Any) -> Ingested:
     """Ingest encoded pictures, one a patient, whose id is the picture's name; every other one is ill."""
     (folder / "images").mkdir(parents=True)
     rows = []

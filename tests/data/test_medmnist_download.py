@@ -109,7 +109,7 @@ def test_sets_and_sizes_that_do_not_exist(tmp_path: Path, name: str, size: int, 
 def test_the_package_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = builtins.__import__
 
-    def without(name: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401  (any module)
+    def without(name: str, *args: Any, **options: Any) -> Any:
         if name == "medmnist":
             raise ImportError(name)
         return plain(name, *args, **options)

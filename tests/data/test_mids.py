@@ -24,7 +24,7 @@ LUT: Elements = {
 }
 
 
-def _image(folder: Path, elements: Elements | None = None, values: Any = VALUES) -> MidsImage:  # noqa: ANN401
+def _image(folder: Path, elements: Elements | None = None, values: Any = VALUES) -> MidsImage:
     """A PNG of those values, and a header with 12 bits, MONOCHROME2 and those elements."""
     (folder / "a.png").write_bytes(encoded(values))
     (folder / "a.json").write_text(json.dumps(HEADER | (elements or {})))

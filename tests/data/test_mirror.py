@@ -35,7 +35,7 @@ def memory() -> Iterator[Any]:
     filesystem.pseudo_dirs[:] = [""]
 
 
-def test_objects_with_names_that_no_file_may_have_are_refused(memory: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_objects_with_names_that_no_file_may_have_are_refused(memory: Any, tmp_path: Path) -> None:
     keys = ["a.png", "../up.png", "/abs.png", "b\\c.png", ".DS_Store", "e//f.png", "e/f.png"]
     for key in keys:
         memory.store[f"/bucket/set/{key}"] = fsspec.implementations.memory.MemoryFile(data=key.encode())
@@ -55,7 +55,7 @@ def test_objects_with_names_that_no_file_may_have_are_refused(memory: Any, tmp_p
     assert {p.name for p in tmp_path.iterdir()} == {source.path.parent.name}
 
 
-def test_a_copy_that_was_interrupted_goes_on(memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+def test_a_copy_that_was_interrupted_goes_on(memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         memory.pipe(f"/bucket/set/{number}.png", bytes([number]))
     fetched: list[str] = []
@@ -75,7 +75,7 @@ def test_a_copy_that_was_interrupted_goes_on(memory: Any, tmp_path: Path, monkey
     assert fetched == list("0123") + list("34")
 
 
-def test_what_was_changed_in_the_copy_is_fetched_again(memory: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_what_was_changed_in_the_copy_is_fetched_again(memory: Any, tmp_path: Path) -> None:
     memory.pipe({f"/bucket/set/{name}": raw for name, raw in FILES.items()})
     source = open_source(MEMORY, tmp_path)
     for tamper in (edited, linked, lambda files: (files / "c").mkdir(), lambda files: (files / "x").write_text("x")):
@@ -88,7 +88,7 @@ def test_what_was_changed_in_the_copy_is_fetched_again(memory: Any, tmp_path: Pa
     assert files_of(open_source(MEMORY, tmp_path)) == {"a": b"now a file", "b/two.png": FILES["b/two.png"]}
 
 
-def test_more_than_the_caps_is_one_error(memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+def test_more_than_the_caps_is_one_error(memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     memory.pipe({f"/bucket/set/{number}.png": b"12345" for number in range(3)})
     for caps, told in (
         (Caps(members=2), "more than 2 members"),
@@ -144,12 +144,12 @@ def s3(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     requests.post(f"{endpoint}/moto-api/reset", timeout=10)
 
 
-def _put(s3: Any, **objects: bytes) -> None:  # noqa: ANN401
+def _put(s3: Any, **objects: bytes) -> None:
     for key, raw in objects.items():
         s3.put_object(Bucket=BUCKET, Key=key, Body=raw)
 
 
-def test_a_bucket_is_copied_and_kept_up_to_date(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
+def test_a_bucket_is_copied_and_kept_up_to_date(s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _put(s3, **{f"set/{name}": raw for name, raw in FILES.items()}, **{"set/a/": b"", "set2/other.png": PNG})
     _put(s3, **{"set/c": b"a file", "set/c/d": b"and a folder"})
     uri = f"s3://{BUCKET}/set"
@@ -161,7 +161,7 @@ def test_a_bucket_is_copied_and_kept_up_to_date(s3: Any, tmp_path: Path, monkeyp
     fetched: list[str] = []
     real = mirror._fetch
 
-    def counting(filesystem: Any, batch: Sequence[mirror._Object], partial: Path) -> list[Path]:  # noqa: ANN401
+    def counting(filesystem: Any, batch: Sequence[mirror._Object], partial: Path) -> list[Path]:
         fetched.extend(str(item.path) for item in batch)
         return real(filesystem, batch, partial)
 
@@ -176,7 +176,7 @@ def test_a_bucket_is_copied_and_kept_up_to_date(s3: Any, tmp_path: Path, monkeyp
     assert fetched == ["a/one.png", "c.png"]
 
 
-def test_an_archive_in_a_bucket(s3: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_an_archive_in_a_bucket(s3: Any, tmp_path: Path) -> None:
     _put(s3, **{"set.zip": make_zip(ENTRIES), "set.npz": b"x", "set.7z": b"x"})
     source = open_source(f"s3://{BUCKET}/set.zip", tmp_path)
     assert files_of(source) == FILES
@@ -185,13 +185,13 @@ def test_an_archive_in_a_bucket(s3: Any, tmp_path: Path) -> None:  # noqa: ANN40
     assert_refused(f"s3://{BUCKET}/set.7z", tmp_path, "is neither a folder nor one of", check=False)
 
 
-def test_a_bucket_or_prefix_that_is_not_there(s3: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_a_bucket_or_prefix_that_is_not_there(s3: Any, tmp_path: Path) -> None:
     for uri in (f"s3://{BUCKET}/none", "s3://no-such-bucket/x"):
         assert_refused(uri, tmp_path, "does not exist; correct the address")
 
 
 def test_credentials_that_fail_are_not_told(
-    s3: Any,  # noqa: ANN401
+    s3: Any,
     endpoint: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -213,7 +213,7 @@ def test_credentials_that_fail_are_not_told(
     )
 
 
-def test_the_name_of_a_copy_tells_no_secret(memory: Any, tmp_path: Path) -> None:  # noqa: ANN401
+def test_the_name_of_a_copy_tells_no_secret(memory: Any, tmp_path: Path) -> None:
     memory.pipe(f"/{SECRET}/a.png", PNG)
     source = open_source(f"memory://{SECRET}", tmp_path)
     assert files_of(source) == {"a.png": PNG}

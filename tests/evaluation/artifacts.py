@@ -32,7 +32,7 @@ def make_artifacts(
     classes: int = 3,
     agreeing: bool = True,
     all_ill: bool = False,
-    **evaluation: Any,  # noqa: ANN401
+    **evaluation: Any,
 ) -> dict[str, Path]:
     """Write them below `folder`; patients have two studies of two images each, columns `sex` and `age`.
 

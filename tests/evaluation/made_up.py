@@ -15,7 +15,7 @@ from medgraft.params import Evaluation, Task
 from medgraft.seeds import derive
 
 
-def judge(task: Task, classes: int = 3, scored: Sequence[int] | None = None, **settings: Any) -> Judge:  # noqa: ANN401
+def judge(task: Task, classes: int = 3, scored: Sequence[int] | None = None, **settings: Any) -> Judge:
     """Classes `c0`, `c1`, …; all are scored, of a binary task the positive one."""
     names = [f"c{c}" for c in range(2 if task == "binary" else classes)]
     every = [1] if task == "binary" else list(range(len(names)))
@@ -67,7 +67,7 @@ def logits(of: Part, skill: float = 1.5) -> Floats:
     return noise + skill * np.nan_to_num(of.image_truths) - (0 if of.by.exclusive else 1)
 
 
-def read(by: Judge, skill: float = 1.5, **options: Any) -> Reading:  # noqa: ANN401
+def read(by: Judge, skill: float = 1.5, **options: Any) -> Reading:
     """A model's test split, read as its validation split taught."""
     validation, test = (split(by, name, **options) for name in ("validation", "test"))
     readout = fit_readout(logits(validation, skill), validation)

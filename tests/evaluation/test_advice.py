@@ -17,7 +17,7 @@ def judged(predicted: Sequence[float], measured: Sequence[float]) -> Judgement:
     return judge("logme", dict(zip(names, predicted, strict=True)), dict(zip(names, measured, strict=True)))
 
 
-def card(initialization: str | None = "a", strategy: str = "linear", **settings: Any) -> Result:  # noqa: ANN401
+def card(initialization: str | None = "a", strategy: str = "linear", **settings: Any) -> Result:
     told: Result = {"strategy": strategy} | ({"initialization": initialization} if initialization else {}) | settings
     return {"settings": told, "chosen": told}
 

@@ -41,7 +41,7 @@ def write_metrics(evaluation: Path, test: Result | None = None) -> Path:
     return evaluation
 
 
-def cards(**settings: Any) -> list[Result]:  # noqa: ANN401
+def cards(**settings: Any) -> list[Result]:
     """Of a linear probe of a, and of b."""
     found = []
     for name in MEASURED:

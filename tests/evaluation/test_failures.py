@@ -23,7 +23,7 @@ def reading_of(
     groups: list[int],
     p: Floats,
     thresholds: list[float],
-    **settings: Any,  # noqa: ANN401
+    **settings: Any,
 ) -> Reading:
     by = judge(task, p.shape[1], **settings)
     stored = dict(zip(by.classes, thresholds, strict=True))

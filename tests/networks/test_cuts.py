@@ -197,13 +197,13 @@ def _activations(whole: nn.Module, names: list[str], inputs: Tensor) -> dict[str
     """What the next layer that has weights takes: right above each of the cuts, as an independent witness."""
     seen: dict[str, Tensor] = {}
 
-    def keep(name: str) -> Any:  # noqa: ANN401  (a hook)
-        def hook(_: nn.Module, given: Any, output: Any) -> None:  # noqa: ANN401
+    def keep(name: str) -> Any:
+        def hook(_: nn.Module, given: Any, output: Any) -> None:
             seen[name] = (torch.cat([*given[0], output], 1) if isinstance(given[0], list) else output).clone()
 
         return hook
 
-    def stem(_: nn.Module, given: Any) -> None:  # noqa: ANN401
+    def stem(_: nn.Module, given: Any) -> None:
         if STEM not in seen:
             seen[STEM] = (given[0][0] if isinstance(given[0], list) else given[0]).clone()
 

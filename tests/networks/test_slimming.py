@@ -215,7 +215,7 @@ def _taken(backbone: nn.Module, unit: str, inputs: Tensor) -> Tensor:
     """What a unit takes: the activations at the cut right below it (a dense layer takes a list of them)."""
     seen: list[Tensor] = []
 
-    def keep(_: nn.Module, given: Any) -> None:  # noqa: ANN401  (a tensor or a list, in a tuple)
+    def keep(_: nn.Module, given: Any) -> None:
         seen.append((torch.cat(given[0], 1) if isinstance(given[0], list) else given[0]).clone())
 
     handle = backbone.get_submodule(unit).register_forward_pre_hook(keep)

@@ -31,7 +31,7 @@ def test_squeezes_and_channel_norms_see_a_volume_as_one_picture() -> None:
     squeeze, norm = SEModule(16), LayerNorm2d(16)
     volumes = SqueezeExcite(squeeze)
     for name in ("fc1", "fc2"):
-        volumes.add_module(name, ACSConv(squeeze.get_submodule(name), Geometry(1, 1, 1, 1, 0)))  # type: ignore[arg-type]
+        volumes.add_module(name, ACSConv(squeeze.get_submodule(name), Geometry(1, 1, 1, 1, 0)))  # type: ignore[arg-type]  # a Conv2d
     given = drawn(2, 16, 3, 4, 6)
     for images, made in ((squeeze, volumes), (norm, channel_norm(norm))):
         torch.testing.assert_close(made(given).flatten(2, 3), images(given.flatten(2, 3)))

@@ -25,7 +25,7 @@ def documents(text: str) -> list[Any]:
     return list(yaml.safe_load_all(text))
 
 
-def executors(ir: Any) -> dict[str, Any]:  # noqa: ANN401
+def executors(ir: Any) -> dict[str, Any]:
     return {name.removeprefix("exec-"): e["container"] for name, e in ir["deploymentSpec"]["executors"].items()}
 
 

@@ -31,7 +31,7 @@ def dvc_stages() -> dict[str, Any]:
     return {name: stage.get("do", stage) | {"foreach": stage.get("foreach")} for name, stage in stages.items()}
 
 
-def component(name: str) -> Any:  # noqa: ANN401  (kfp has no types)
+def component(name: str) -> Any:
     return getattr(import_module(f"components.{name}.component"), name).component_spec
 
 

@@ -48,7 +48,7 @@ class Workspace:
         """Run what is not up to date; the stages that ran, in order."""
         return re.findall(r"Running stage '([^']+)'", self.dvc("repro", *targets))
 
-    def artifact(self, *parts: str) -> Any:  # noqa: ANN401  (JSON is any value)
+    def artifact(self, *parts: str) -> Any:
         """A JSON file of an artifact."""
         return read_json(self.folder.joinpath("artifacts", *parts))
 

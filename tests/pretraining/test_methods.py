@@ -25,7 +25,7 @@ def made(settings: dict[str, object], tmp_path: Path) -> tuple[dict[str, torch.T
 def test_the_packaged_weights_fit_exactly_and_say_whose_they_are(tmp_path: Path) -> None:
     weights, origin = made({"method": "published", "architecture": "tf_efficientnet_lite0"}, tmp_path)
     assert weights.keys() == create_backbone("tf_efficientnet_lite0", 224).state_dict().keys()
-    assert (origin.licence, origin.mean, origin.image_size) == ("Apache-2.0", (0.5, 0.5, 0.5), 224)  # type: ignore[attr-defined]
+    assert (origin.licence, origin.mean, origin.image_size) == ("Apache-2.0", (0.5, 0.5, 0.5), 224)  # type: ignore[attr-defined]  # an Origin
     # ImageNet statistics, not a random draw: the stem's running variance is far from the initial ones.
     assert not torch.allclose(weights["bn1.running_var"], torch.ones(32), atol=0.5)
 

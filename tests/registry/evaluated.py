@@ -10,7 +10,7 @@ from medgraft.artifacts import read_json
 from medgraft.registry.winner import Winner
 
 
-def winner_of(folder: Path, base: Winner, **options: Any) -> Winner:  # noqa: ANN401
+def winner_of(folder: Path, base: Winner, **options: Any) -> Winner:
     """`base` with the evaluation and data set that `make_evaluation` writes into `folder`."""
     arguments = make_evaluation(folder, **options)
     metrics = read_json(folder / "metrics.json")

@@ -31,12 +31,12 @@ class Mortal:
         self._client, self._calls = client, calls
         self.names: list[str] = []
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
         if not name.startswith(WRITES):
             return found
 
-        def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        def call(*args: Any, **kwargs: Any) -> Any:
             if len(self.names) == self._calls:
                 raise Killed(name)
             self.names.append(name)

@@ -27,7 +27,7 @@ CASES: dict[str, tuple[Task, dict[str, Any]]] = {
 INTERVAL = {"estimate", "low", "high", "undefined_share", "se"}
 
 
-def evaluate_made_up(folder: Path, task: Task, **settings: Any) -> tuple[Path, dict[str, Any]]:  # noqa: ANN401
+def evaluate_made_up(folder: Path, task: Task, **settings: Any) -> tuple[Path, dict[str, Any]]:
     """An evaluation of made-up artifacts, and its metrics."""
     inputs = make_artifacts(folder, task, **settings)
     assert evaluate.run(**inputs, evaluation=folder / "evaluation", store=Store(str(folder / "store"))) == "built"

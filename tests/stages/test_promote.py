@@ -40,11 +40,11 @@ class Known(Packaged):
     def package(self) -> dict[str, Any]:
         return self.facts
 
-    def load(self) -> Any:  # noqa: ANN401  (a PyFuncModel, as far as it is asked)
+    def load(self) -> Any:
         return Answers(self.answers)
 
 
-def study(folder: Path, **settings: Any) -> tuple[Path, Path, dict[str, Any]]:  # noqa: ANN401
+def study(folder: Path, **settings: Any) -> tuple[Path, Path, dict[str, Any]]:
     """Dataset, evaluation and metrics of made-up artifacts."""
     inputs = make_artifacts(folder, **settings)
     evaluate.run(**inputs, evaluation=folder / "evaluation", store=Store(str(folder / "store")))

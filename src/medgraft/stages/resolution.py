@@ -149,7 +149,7 @@ def _unknown_sources(name: str, settings: StrategySettings, names: Sequence[str]
     ]
 
 
-def _dataset_checks(dataset: Dataset | None, reader: Any) -> list[str]:  # noqa: ANN401
+def _dataset_checks(dataset: Dataset | None, reader: Any) -> list[str]:  # noqa: ANN401  (any settings)
     if dataset is None:
         return []
     problems = []

@@ -32,7 +32,7 @@ def _changed(name: str, place: int) -> bytes:
     return encoded(made)
 
 
-def _load(path: Path, **options: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401
+def _load(path: Path, **options: Any) -> np.ndarray[Any, Any]:
     return DicomFrame(path, **options).load(PLENTY).array
 
 

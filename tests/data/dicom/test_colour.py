@@ -33,7 +33,7 @@ def palette(
 FLAT = palette(np.zeros((3, 48), int))
 
 
-def _load(folder: Path, pixels: NDArray[Any], **elements: Any) -> NDArray[Any]:  # noqa: ANN401
+def _load(folder: Path, pixels: NDArray[Any], **elements: Any) -> NDArray[Any]:
     return loaded(folder / "f", pixels, **elements).array
 
 

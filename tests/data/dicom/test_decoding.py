@@ -25,13 +25,13 @@ SMOOTH = np.add.outer(np.arange(32), np.arange(32)).astype(np.uint8) * 4
 CINE = np.stack([SMOOTH, SMOOTH[::-1], SMOOTH[:, ::-1]])
 
 
-def _frames(path: Path, made: Any, count: int = 3) -> list[Any]:  # noqa: ANN401
+def _frames(path: Path, made: Any, count: int = 3) -> list[Any]:
     path.write_bytes(encoded(made))
     return [DicomFrame(path, n).load(PLENTY) for n in range(count)]
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
-def test_uncompressed_frames(tmp_path: Path, syntax: Any) -> None:  # noqa: ANN401
+def test_uncompressed_frames(tmp_path: Path, syntax: Any) -> None:
     order = "<" if syntax.is_little_endian else ">"
     stored = np.stack([RAMP, RAMP[::-1]])
     made = dataset(stored, syntax, BitsStored=12, NumberOfFrames=2, PixelData=stored.astype(f"{order}u2").tobytes())
@@ -76,7 +76,7 @@ def test_jpeg_in_gray_and_colour(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEG2000Lossless])
-def test_a_frame_larger_than_the_header_says_is_not_decoded(tmp_path: Path, syntax: Any) -> None:  # noqa: ANN401
+def test_a_frame_larger_than_the_header_says_is_not_decoded(tmp_path: Path, syntax: Any) -> None:
     made = compressed(np.zeros((1, 2048, 2048), np.uint8), syntax)
     made.Rows = made.Columns = 8
     (tmp_path / "f").write_bytes(encoded(made))
@@ -94,7 +94,7 @@ def test_a_frame_larger_than_the_header_says_is_not_decoded(tmp_path: Path, synt
 
 @pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEG2000Lossless])
 @pytest.mark.parametrize("share", [0.3, 0.9])
-def test_a_frame_cut_short_is_refused(tmp_path: Path, syntax: Any, share: float) -> None:  # noqa: ANN401
+def test_a_frame_cut_short_is_refused(tmp_path: Path, syntax: Any, share: float) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1, 64, 64), dtype=np.uint8)
     buffer = io.BytesIO()
     options: dict[str, Any] = {"no_jp2": True} if syntax == JPEG2000Lossless else {}

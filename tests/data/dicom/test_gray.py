@@ -16,7 +16,7 @@ CT = {"Modality": "CT", "BitsStored": 12, **HOUNSFIELD}
 GRAYS = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
 
-def _by_pydicom(pixels: NDArray[Any], low: float, high: float, **elements: Any) -> NDArray[np.float64]:  # noqa: ANN401
+def _by_pydicom(pixels: NDArray[Any], low: float, high: float, **elements: Any) -> NDArray[np.float64]:
     """What pydicom makes of the same file, 0 … 255: its output range is that of the stored bits, rescaled."""
     made = dataset(pixels, **elements)
     with np.errstate(over="ignore"):  # far outside a sigmoid

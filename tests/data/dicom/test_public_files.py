@@ -51,7 +51,7 @@ def test_each_image_is_the_one_that_pydicom_shows(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["CT_small.dcm", "693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm"])
 @pytest.mark.parametrize(("window", "centre", "width"), [("brain", 40, 80), ("lung", -600, 1500), ("bone", 400, 1800)])
-def test_windows_of_ct_are_what_pydicom_makes_of_them(name: str, window: Any, centre: int, width: int) -> None:  # noqa: ANN401
+def test_windows_of_ct_are_what_pydicom_makes_of_them(name: str, window: Any, centre: int, width: int) -> None:
     path = FOLDERS["pydicom"] / name
     made = pydicom.dcmread(path)
     made.WindowCenter, made.WindowWidth = centre, width

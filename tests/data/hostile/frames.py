@@ -55,7 +55,7 @@ def frames(seed: int) -> Iterator[Hostile]:
             yield Hostile(name, item.content, item.outcomes)
 
 
-def dataset(make: Maker, **elements: Any) -> FileDataset:  # noqa: ANN401  (values of any kind)
+def dataset(make: Maker, **elements: Any) -> FileDataset:
     """A CT image of noise; an element that is None is left out."""
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = elements.pop("syntax", ExplicitVRLittleEndian)
@@ -96,12 +96,12 @@ def written(found: FileDataset) -> bytes:
     return buffer.getvalue()
 
 
-def ct(make: Maker, **elements: Any) -> bytes:  # noqa: ANN401  (values of any kind)
+def ct(make: Maker, **elements: Any) -> bytes:
     """`dataset` as a file."""
     return written(dataset(make, **elements))
 
 
-def _packed(make: Maker, syntax: UID, content: bytes, **elements: Any) -> bytes:  # noqa: ANN401
+def _packed(make: Maker, syntax: UID, content: bytes, **elements: Any) -> bytes:
     return ct(make, syntax=syntax, PixelData=encapsulate([content]), **(EIGHT_BITS | elements))
 
 

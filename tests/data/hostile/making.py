@@ -41,7 +41,7 @@ class Maker:
         pixels = self.numbers.integers(0, 256, shape, dtype=np.uint8)
         return Image.fromarray(pixels, None if channels in (1, 3) else mode)
 
-    def encoded(self, kind: str, mode: str = "RGB", **options: Any) -> bytes:  # noqa: ANN401  (of Pillow)
+    def encoded(self, kind: str, mode: str = "RGB", **options: Any) -> bytes:
         """An image of noise as a file."""
         return saved(self.noise(mode), kind, **options)
 
@@ -50,7 +50,7 @@ class Maker:
         return self.numbers.bytes(count)
 
 
-def saved(image: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401  (of Pillow)
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     """The image as a file."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)

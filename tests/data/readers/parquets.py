@@ -17,11 +17,11 @@ LIMIT = 100_000
 CLASSES = ClassLabel(names=["healthy", "lesion"])
 
 
-def asked(**changes: Any) -> ParquetSettings:  # noqa: ANN401  (any setting)
+def asked(**changes: Any) -> ParquetSettings:
     return ParquetSettings.model_validate({"type": "parquet"} | changes)
 
 
-def read_records(source: Path, **changes: Any) -> list[Record]:  # noqa: ANN401  (any setting)
+def read_records(source: Path, **changes: Any) -> list[Record]:
     return list(read(source, ParquetSettings.model_validate(asked(**changes).model_dump())))
 
 

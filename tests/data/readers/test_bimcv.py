@@ -21,11 +21,11 @@ def source(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _read(source: Path, **settings: Any) -> list[Record]:  # noqa: ANN401
+def _read(source: Path, **settings: Any) -> list[Record]:
     return list(read(source, BimcvSettings(type="bimcv", **settings)))
 
 
-def _labels(source: Path, **settings: Any) -> list[tuple[int | None, ...]]:  # noqa: ANN401
+def _labels(source: Path, **settings: Any) -> list[tuple[int | None, ...]]:
     """Truths of the first image of each patient."""
     return [tuple((record.labels or {}).values()) for record in _read(source, **settings)[::2]]
 

@@ -15,11 +15,11 @@ def source(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _read(source: Path, **settings: Any) -> list[Record]:  # noqa: ANN401
+def _read(source: Path, **settings: Any) -> list[Record]:
     return list(read(source, ChexpertSettings(type="chexpert", **settings)))
 
 
-def _truths(source: Path, **settings: Any) -> tuple[dict[str, int | None], ...]:  # noqa: ANN401
+def _truths(source: Path, **settings: Any) -> tuple[dict[str, int | None], ...]:
     """Labels of an effusion with uncertain edema, of devices without pneumothorax, and of No Finding."""
     records = [record for record in _read(source, **settings) if record.reference.startswith("train")]
     return tuple(dict(record.labels or {}) for record in records[::2][:3])

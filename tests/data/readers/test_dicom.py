@@ -17,11 +17,11 @@ GRAY = np.arange(64, dtype=np.uint8).reshape(8, 8)
 TABLE = {"table": "labels.csv", "join": {"column": "id", "tag": "SOPInstanceUID"}, "label": "finding"}
 
 
-def _settings(**changes: Any) -> DicomSettings:  # noqa: ANN401
+def _settings(**changes: Any) -> DicomSettings:
     return DicomSettings(**({"type": "dicom"} | changes))
 
 
-def _read(folder: Path, **changes: Any) -> list[Record]:  # noqa: ANN401
+def _read(folder: Path, **changes: Any) -> list[Record]:
     return list(read(folder, _settings(**changes)))
 
 
@@ -202,7 +202,7 @@ def test_the_tags_that_are_kept(tmp_path: Path) -> None:
         ("MagneticFieldStrength", "three", None),
     ],
 )
-def test_values_of_another_form_are_dropped(tmp_path: Path, tag: str, value: str, kept: Any) -> None:  # noqa: ANN401
+def test_values_of_another_form_are_dropped(tmp_path: Path, tag: str, value: str, kept: Any) -> None:
     made = dataset(GRAY)
     made.add_new(tag, "LO", value)
     (tmp_path / "f").write_bytes(encoded(made))

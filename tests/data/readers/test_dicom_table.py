@@ -15,11 +15,11 @@ GRAY = np.arange(64, dtype=np.uint8).reshape(8, 8)
 TABLE = {"table": "labels.csv", "join": {"column": "id", "tag": "SOPInstanceUID"}, "label": "finding"}
 
 
-def _settings(**changes: Any) -> DicomSettings:  # noqa: ANN401
+def _settings(**changes: Any) -> DicomSettings:
     return DicomSettings(**({"type": "dicom"} | changes))
 
 
-def _read(folder: Path, **changes: Any) -> list[Record]:  # noqa: ANN401
+def _read(folder: Path, **changes: Any) -> list[Record]:
     return list(read(folder, _settings(**changes)))
 
 

@@ -10,7 +10,7 @@ from medgraft.data.readers.ham10000 import HamSettings, read
 from medgraft.errors import UserError
 
 
-def _read(source: Path, **settings: Any) -> list[Record]:  # noqa: ANN401
+def _read(source: Path, **settings: Any) -> list[Record]:
     return list(read(source, HamSettings(type="ham10000", **settings)))
 
 

@@ -52,7 +52,7 @@ class Case:
     delimiter: str = ","
 
 
-def _reader(module: Any, kind: type[ReaderSettings], **asked: Any) -> Callable[[Path], Iterator[Record]]:  # noqa: ANN401
+def _reader(module: Any, kind: type[ReaderSettings], **asked: Any) -> Callable[[Path], Iterator[Record]]:
     return lambda source: module.read(source, kind(type="any", **asked))
 
 

@@ -12,7 +12,7 @@ from medgraft.data.readers.kermany import KermanySettings, read
 from medgraft.errors import UserError
 
 
-def _read(source: Path, **settings: Any) -> dict[str, Record]:  # noqa: ANN401
+def _read(source: Path, **settings: Any) -> dict[str, Record]:
     """The records, by the names of their files."""
     records = list(read(source, KermanySettings(type="kermany", **settings)))
     assert [record.reference for record in records] == [f"file {n}" for n in range(1, len(records) + 1)]

@@ -14,12 +14,12 @@ from medgraft.data.volumes import NiftiFile
 from medgraft.errors import UserError
 
 
-def _settings(**changes: Any) -> ManifestSettings:  # noqa: ANN401
+def _settings(**changes: Any) -> ManifestSettings:
     base = {"type": "manifest", "table": "t.csv", "path": "file", "label": "finding", "group": "patient"}
     return ManifestSettings(**(base | changes))
 
 
-def _read(folder: Path, text: str, **changes: Any) -> list[Record]:  # noqa: ANN401
+def _read(folder: Path, text: str, **changes: Any) -> list[Record]:
     (folder / "t.csv").write_text(text, encoding="utf-8")
     return list(read(folder, _settings(**changes)))
 

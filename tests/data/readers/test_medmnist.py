@@ -25,7 +25,7 @@ from medgraft.errors import UserError
 SPLITS = ["train"] * 5 + ["validation"] * 3 + ["test"] * 4
 
 
-def _read(source: Path, **settings: Any) -> list[Record]:  # noqa: ANN401  (any setting)
+def _read(source: Path, **settings: Any) -> list[Record]:
     return list(read(source, MedmnistSettings(type="medmnist", **settings)))
 
 

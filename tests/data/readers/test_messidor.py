@@ -10,7 +10,7 @@ from medgraft.data.readers.messidor import MessidorSettings, read
 from medgraft.errors import UserError
 
 
-def _read(source: Path, **settings: Any) -> list[Record]:  # noqa: ANN401
+def _read(source: Path, **settings: Any) -> list[Record]:
     return list(read(source, MessidorSettings(type="messidor", **settings)))
 
 

@@ -17,7 +17,7 @@ LIMIT = 100_000
 TABLE = {"type": "manifest", "table": "t.csv", "path": "{case}.nii.gz", "label": "finding", "group": "patient"}
 
 
-def _read(source: Path, files: dict[str, Any], **settings: Any) -> list[Record]:  # noqa: ANN401  (any setting)
+def _read(source: Path, files: dict[str, Any], **settings: Any) -> list[Record]:
     asked = NiftiSettings(**{"type": "nifti", "files": files, **settings})
     return list(read(source, NiftiSettings(**asked.model_dump())))
 

@@ -16,7 +16,7 @@ def source(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _read(source: Path, **settings: Any) -> list[Record]:  # noqa: ANN401
+def _read(source: Path, **settings: Any) -> list[Record]:
     return list(read(source, NihSettings(type="nih_cxr14", **settings)))
 
 

@@ -146,7 +146,7 @@ def test_a_column_a_class(tmp_path: Path) -> None:
         (List(Value("string")), [["x"], ["No Finding"], ["x", "y"], [], None, ["x", "No Finding"], ["z"]]),
     ],
 )
-def test_lists_of_what_is_present(tmp_path: Path, kind: Any, cells: list[Any]) -> None:  # noqa: ANN401
+def test_lists_of_what_is_present(tmp_path: Path, kind: Any, cells: list[Any]) -> None:
     write_parquet(tmp_path / "a.parquet", {"image": images(7), "many": cells}, {"image": Image(), "many": kind})
     records = read_records(tmp_path, labels=["x", "y"], lists="many", negative="No Finding")
     assert [r.labels for r in records] == [

@@ -16,7 +16,7 @@ from medgraft.errors import UserError
 LIMIT = 10_000
 
 
-def _read(source: Path, **settings: Any) -> list[Record]:  # noqa: ANN401  (any setting)
+def _read(source: Path, **settings: Any) -> list[Record]:
     return list(read(source, PcamSettings(type="pcam", **settings)))
 
 
@@ -72,7 +72,7 @@ def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None
         PcamSettings(**{"type": "pcam", **settings})
 
 
-def _rewrite(path: Path, name: str, data: Any, **options: Any) -> None:  # noqa: ANN401  (of `create_dataset`)
+def _rewrite(path: Path, name: str, data: Any, **options: Any) -> None:
     path.unlink()
     with h5py.File(path, "w") as file:
         file.create_dataset(name, data=data, **options)
@@ -89,7 +89,7 @@ def _rewrite(path: Path, name: str, data: Any, **options: Any) -> None:  # noqa:
         ("y", "y", np.full((6, 1, 1, 1), 0.5), "does not hold a 0 or 1"),
     ],
 )
-def test_files_that_are_not_patchcamelyons(tmp_path: Path, part: str, name: str, data: Any, message: str) -> None:  # noqa: ANN401
+def test_files_that_are_not_patchcamelyons(tmp_path: Path, part: str, name: str, data: Any, message: str) -> None:
     write_pcam(tmp_path)
     _rewrite(tmp_path / _name("train", f"{part}.h5"), name, data)
     with pytest.raises(UserError, match=f"{_name('train', part)}.h5.*{message}"):

@@ -17,7 +17,7 @@ from medgraft.evaluation.report import write_report
 def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Result]:
     """Make an evaluation and its report: {"folder", "arguments", "metrics", "selection", "failures", "html"}."""
 
-    def make(**options: Any) -> Result:  # noqa: ANN401
+    def make(**options: Any) -> Result:
         folder = tmp_path_factory.mktemp("evaluation")
         arguments = make_evaluation(folder, **options)
         write_report(folder, **arguments)

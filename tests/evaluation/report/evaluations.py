@@ -99,7 +99,7 @@ def _study(
 ) -> Result:
     task = splits["test"].task
 
-    def run(split: str, fraction: float, seed: int, temperature: float = 1.0) -> Any:  # noqa: ANN401
+    def run(split: str, fraction: float, seed: int, temperature: float = 1.0) -> Any:
         skill = (SKILL.get(name, 1.5) + 0.05 * seed) * fraction**0.3 / 1.3
         found = cohorts.logits(splits[split], skill, name, split, fraction, seed)
         return cohorts.probabilities(task, found, temperature)

@@ -35,7 +35,7 @@ def outcome(cohort: Cohort, c: int, p: Floats) -> tuple[Any, Floats]:
     return cohort.truths[known, c].astype(np.int64), p[known, c]
 
 
-def threshold(y: Any, p: Floats, target: str, value: float) -> float:  # noqa: ANN401
+def threshold(y: Any, p: Floats, target: str, value: float) -> float:
     """The threshold at which the target is reached: of the negatives' scores, or the positives'."""
     return float(np.quantile(p[y == 0], value) if target == "specificity" else np.quantile(p[y == 1], 1 - value))
 

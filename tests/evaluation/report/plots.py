@@ -45,7 +45,7 @@ def write_plots(
         pl.DataFrame(table, infer_schema_length=None).write_csv(folder / f"{kind}.csv")
 
 
-def _decision_curve(y: Any, q: Floats) -> list[Result]:  # noqa: ANN401
+def _decision_curve(y: Any, q: Floats) -> list[Result]:
     points = []
     for t in np.arange(1, 100) / 100:
         odds, prevalence = t / (1 - t), y.mean()

@@ -18,7 +18,7 @@ MEASURED = {"imagenet": 0.82, "x_ray": 0.85, "drawn": 0.7}
 PREDICTED = {"imagenet": 0.4, "x_ray": 0.3, "drawn": -0.1}
 
 
-def advice(**parts: Any) -> Result:  # noqa: ANN401
+def advice(**parts: Any) -> Result:
     """Three initializations under one probe, two under another strategy with either cut."""
     rows = [row(name, PREDICTED[name], leep=-0.5 if name != "drawn" else None) for name in PREDICTED]
     rows += [row(name, PREDICTED[name], "layer2") for name in PREDICTED]
