@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from medgraft.errors import UserError
 from medgraft.networks.backbones import create_backbone
-from medgraft.networks.cuts import Truncated, cuts, find_cut, truncate
+from medgraft.networks.cuts import WHOLE, Truncated, cuts, find_cut, truncate
 from medgraft.networks.native import create_native
 from medgraft.networks.taps import tapped
 from medgraft.networks.units import STEM, units_of
@@ -185,6 +185,15 @@ def test_what_cannot_be_cut_is_told() -> None:
             cuts(create_backbone(architecture, 96), 96)
     with pytest.raises(UserError, match="does not take a side of 28"):
         cuts(create_backbone("densenet121", 28), 28)
+
+
+def test_what_cannot_be_cut_is_read_whole() -> None:
+    inputs = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    backbone = create_backbone("inception_v3", 96).eval()
+    with torch.no_grad():
+        assert torch.equal(tapped(backbone, inputs, [WHOLE])[WHOLE], backbone(inputs))
+    with pytest.raises(UserError, match="cannot be cut"):
+        tapped(backbone, inputs, [STEM, WHOLE])
 
 
 def test_the_reduction_is_the_stride_whatever_the_side() -> None:

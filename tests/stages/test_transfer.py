@@ -24,6 +24,7 @@ from medgraft.data.overlap import exposure
 from medgraft.errors import UserError
 from medgraft.evaluation.report.searched import searched
 from medgraft.networks.backbones import create_backbone
+from medgraft.networks.cuts import WHOLE, cuts
 from medgraft.networks.initialization import EXPOSED, Origin, write_initialization
 from medgraft.networks.network import read_spec
 from medgraft.params import Dataset, Evaluation, Split, Study, Task
@@ -218,6 +219,14 @@ def test_a_search_becomes_a_candidate_that_tells_it_and_does_not_depend_on_test(
     assert read_spec(folder).backbones[0].cut == (None if chosen == "full" else chosen)
     assert card["settings"]["cut"] == "search"
     assert [(fit["fraction"], fit["seed"]) for fit in card["fits"]] == [(0.5, 0), (1.0, 0)]
+    places = {place.name: place for place in cuts(create_backbone("mobilenetv3_small_100", 32), 32)}
+    losses = {probe["name"]: probe["cross_validated_loss"] for probe in record["probes"]}
+    by_stage = {s: {p["name"] for p in record["probes"] if p["stage"] == s and p["name"] != WHOLE} for s in (1, 2)}
+    best = places[min(by_stage[1], key=lambda name: losses[name])].block
+    assert by_stage[1] == {name for name, place in places.items() if place.ends_block}
+    assert by_stage[2] == {name for name, place in places.items() if place.block == best and not place.ends_block}
+    kept, random_ = (np.mean([place[key] for place in record["drift"]]) for key in ("kept", "random"))
+    assert 1 >= kept > random_ + 0.05
     assert any("the learning curve is that of what was found" in warning for warning in card["warnings"])
     assert ET.parse(folder / "search.svg").getroot().tag.endswith("svg")
     (section,) = searched({"probe": record}, "binary")  # as the report reads it

@@ -106,6 +106,21 @@ def test_layerwise_keeps_what_is_frozen_and_moves_the_rest(tmp_path: Path) -> No
     assert not moved & same
 
 
+def test_layerwise_moves_the_backbone_at_its_own_rate(tmp_path: Path) -> None:
+    given = run(tmp_path, "binary", [])
+    before = given.initializations["scratch"].weights["blocks.4.0.conv_pw.weight"]
+    layerwise = strategies.get("layerwise")
+    assert layerwise.fit is not None
+    moved = {}
+    for rate in (1.0, 0.01):
+        told = SETTINGS["layerwise"] | {"backbone_rate": rate, "weight_decay": 0.0, "epochs": 1}
+        fitted = layerwise.fit(replace(given, key=f"key {rate}"), layerwise.settings(strategy="layerwise", **told))
+        after = fitted.network.backbones[0].state_dict()["blocks.4.0.conv_pw.weight"]
+        moved[rate] = (after - before).abs().max().item()
+    # Adam's first steps are as long as the rate.
+    assert moved[0.01] == pytest.approx(0.01 * moved[1.0], rel=0.5)
+
+
 def test_fine_tuning_that_makes_it_worse_leaves_the_probe(tmp_path: Path) -> None:
     given = run(tmp_path, "multilabel", [])
     lp_ft = strategies.get("lp_ft")
@@ -129,6 +144,27 @@ def test_dvme_says_how_much_each_source_counts(tmp_path: Path) -> None:
     assert list(facts["attention"]) == SOURCES
     assert sum(facts["attention"].values()) == pytest.approx(1)
     assert list(facts["validation_loss_without"]) == SOURCES
+
+
+def test_a_source_that_tells_all_is_missed_and_those_that_tell_nothing_are_not(tmp_path: Path) -> None:
+    seeing = initialization("seeing")
+    blind = [
+        replace(
+            seeing,
+            name=name,
+            weights={k: w * k.startswith("blocks.0") for k, w in seeing.weights.items()},
+            card={"sha256": name},
+        )
+        for name in ("blind", "blinder")
+    ]
+    given = study_run(tmp_path, "binary", [blind[0], seeing, blind[1]], [])
+    dvme = strategies.get("dvme")
+    assert dvme.fit is not None
+    told = {"strategy": "dvme", "initializations": ["blind", "seeing", "blinder"], "epochs": 8}
+    fitted = dvme.fit(given, dvme.settings(**told))
+    without = fitted.facts["validation_loss_without"]
+    assert without["seeing"] == pytest.approx(np.log(2), abs=0.05)
+    assert max(without["blind"], without["blinder"], fitted.validation_loss) < 0.5 * without["seeing"]
 
 
 def test_the_mean_of_probabilities_is_that(tmp_path: Path) -> None:
