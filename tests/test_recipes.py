@@ -52,7 +52,8 @@ def _holds_what_the_recipe_says(card: dict[str, Any], recipe: str, images: tuple
     dataset = _read(recipe)["dataset"]
     assert (card["name"], card["task"], card["classes"]) == (dataset["name"], dataset["task"], dataset["classes"])
     assert tuple(card["splits"][name]["images"] for name in ("train", "validation", "test")) == images
-    assert len(card["warnings"]) == dataset.get("ungrouped", False)
+    others = [text for text in card["warnings"] if "has no positive image in" not in text]  # stand-ins are small
+    assert len(others) == dataset.get("ungrouped", False)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,15 @@ def test_another_process_in_another_folder_writes_the_same_bytes(content: Path, 
     command = [sys.executable, "-c", AGAIN, str(content), str(TEMPERATURE), str(out)]
     subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONHASHSEED": "7"}, check=True, capture_output=True)
     assert out.read_bytes() == (content / "model.onnx").read_bytes()
+
+
+def test_what_lies_above_a_cut_is_not_in_the_file(content: Path, tmp_path: Path) -> None:
+    whole = net_spec("mobilenetv3_small_100", 64)
+    network = net(replace(whole, backbones=(replace(whole.backbones[0], cut="blocks.2.0"),)))
+    export(network, None, tmp_path / "cut.onnx")
+    held = sum(int(np.prod(i.dims)) for i in onnx.load(tmp_path / "cut.onnx").graph.initializer)
+    assert held == pytest.approx(sum(p.numel() for p in network.parameters()), rel=0.1)
+    assert (tmp_path / "cut.onnx").stat().st_size < 0.1 * (content / "logits.onnx").stat().st_size
 
 
 def test_tells_nothing_of_where_it_was_made(content: Path) -> None:

@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from medgraft.errors import UserError
 from medgraft.networks.backbones import create_backbone
+from medgraft.networks.initialization import read_initialization, write_initialization
 from medgraft.pretraining import methods
 from medgraft.pretraining.published import PublishedSettings
 from medgraft.pretraining.weights import resolve_weights
@@ -68,3 +69,20 @@ def test_the_hub_is_read_through_its_own_cache(tmp_path: Path, monkeypatch: pyte
     assert found.source == "huggingface.co/timm/resnet18.a1_in1k"
     with pytest.raises(UserError, match="cannot be fetched"):
         resolve_weights("resnet34.a1_in1k", "hub", 224)
+
+
+def test_a_published_classifier_comes_along_to_tell_its_classes(tmp_path: Path) -> None:
+    state = dict(create_backbone("resnet18", 64, 3).state_dict())
+    weight, bias = torch.randn(5, 512), torch.randn(5)
+    file = tmp_path / "mine.safetensors"
+    save_file(state | {"fc.weight": weight, "fc.bias": bias}, file)
+    method = methods.get("published")
+    settings = PublishedSettings(method="published", architecture="resnet18", weights=str(file), image_size=64)
+    made = method.make(settings, Store(str(tmp_path / "store")), "key")
+    assert made.classifier is not None
+    (tmp_path / "written").mkdir()
+    write_initialization(tmp_path / "written", made.origin, dict(made.weights), "1" * 32, {}, made.classifier)
+    classifier = read_initialization(tmp_path / "written").classifier
+    assert classifier is not None
+    assert torch.equal(classifier["weight"], weight)
+    assert torch.equal(classifier["bias"], bias)

@@ -47,10 +47,20 @@ def label_facts(items: Sequence[Item], settings: Dataset, split: Split) -> dict[
             + "\n".join(f"  - {p}" for p in problems)
             + "\nadd patients, merge classes, or give split.validation and split.test larger shares"
         )
+    absent = {
+        label: [name for name in ("train", *judged) if parts[name] and not (table[name][:, place] == 1).any()]
+        for place, label in enumerate(classes)
+    }
     return {
         "scored": scored,
         "unscored": unscored,
-        "warnings": [UNGROUPED] * settings.ungrouped + [UNCOMPARED] * (not settings.near_duplicates),
+        "warnings": [UNGROUPED] * settings.ungrouped
+        + [UNCOMPARED] * (not settings.near_duplicates)
+        + [
+            f"Class '{label}' has no positive image in {' and '.join(where)}: how well it is found is not known."
+            for label, where in absent.items()
+            if where and not split.only_test
+        ],
         "splits": {
             name: {
                 "images": len(part),
