@@ -1,5 +1,6 @@
 """The feature store: what the network's own preprocessing gives, once; never of other weights, never damaged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,6 @@ def test_features_are_those_of_the_truncated_network_on_the_stored_bytes(tmp_pat
     raw = dict(read_images(run.data.folder, ["validation"]))
     ids = run.data.validation["image_id"].to_list()
     inputs = torch.cat([make_preprocess(spec, EIGHT_BITS)(decode_stored(raw[i], 2)) for i in ids])
-    from dataclasses import replace
-
     for place in [*places, WHOLE]:
         cut = replace(spec, cut=None if place == WHOLE else place)
         with torch.inference_mode():
@@ -77,11 +76,30 @@ def test_a_store_of_other_weights_is_never_used(tmp_path: Path) -> None:
     assert len(said) == 2
 
 
+def test_another_preprocessing_or_window_is_another_store(tmp_path: Path) -> None:
+    said: list[str] = []
+    run = study_run(tmp_path, "binary", [SCRATCH], said)
+    origin = SCRATCH.origin
+    others = [
+        (origin, EIGHT_BITS),
+        (replace(origin, image_size=24), EIGHT_BITS),
+        (replace(origin, mean=(0.4, 0.5, 0.5)), EIGHT_BITS),
+        (replace(origin, std=(0.3, 0.25, 0.25)), EIGHT_BITS),
+        (origin, (0.0, 200.0)),  # of volumes; images are seen as they are
+    ]
+    found = []
+    for own, window in others * 2:
+        store = open_features(replace(SCRATCH, origin=own), run.data.folder, window, run.compute)
+        found.append(store.examples(run.data, run.data.validation).whole)
+    assert len([line for line in said if line.startswith("features of")]) == len(others)
+    for one, (first, second) in enumerate(zip(found, found[len(others) :], strict=False)):
+        assert np.array_equal(first, second)
+        assert one == 4 or not any(np.allclose(first, other) for other in found[:one])
+
+
 def test_features_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     weights = dict(SCRATCH.weights)
     weights["layer4.0.bn2.weight"] = torch.full_like(weights["layer4.0.bn2.weight"], float("inf"))
-    from dataclasses import replace
-
     broken = replace(SCRATCH, name="broken", weights=weights, card={"sha256": "broken"})
     run = study_run(tmp_path, "binary", [SCRATCH], [])
     with pytest.raises(UserError, match=r"features of initialization broken at 'whole' are not finite for \d+ of"):

@@ -43,7 +43,8 @@ class Compute:
 class Fitted:
     """A finished run: the network as it is packaged, its validation loss, facts of how it was fitted, the history.
 
-    `history`: step, loss on train and on validation, where the loss was gone down step by step.
+    `history`: step, loss on train and on validation, where the loss was gone down step by step. That on train is what
+    is gone down: weighted, of augmented images; that on validation is of the model as it would be packaged.
     """
 
     network: Network
