@@ -12,6 +12,7 @@ from medgraft.errors import UserError
 
 SCHEMA_VERSION = 3
 CARD = "card.json"
+SEARCH, SEARCH_PLOT = "search.json", "search.svg"  # of a candidate that searched
 
 HOW_TO_MAKE = {
     "plan": "medgraft plan",

@@ -87,12 +87,15 @@ def test_a_search_probes_blocks_then_units_and_lets_validation_choose_among_thre
     assert len([line for line in said if line.startswith("features of")]) == 1  # one pass
 
 
-def test_screening_reads_no_label_of_validation(tmp_path: Path) -> None:
+def test_screening_reads_no_label_of_validation_and_no_image_of_test(tmp_path: Path) -> None:
     given = study_run(tmp_path, "binary", [RESNET], [], epochs=1)
     strategy = strategies.get("truncated")
     settings = TruncatedSettings(strategy="truncated", initialization="scratch")
     assert strategy.search is not None
     found = strategy.search(given, settings)
+    (shard,) = (given.data.folder / "data").glob("test-*.parquet")
+    rows = pl.read_parquet(shard)
+    rows.with_columns(image=rows["image"].reverse()).write_parquet(shard)  # its labels are sealed anyway
     turned = given.data.validation.with_columns(label=(1 - pl.col("label")).cast(pl.Int64))
     other = strategy.search(replace(given, data=replace(given.data, validation=turned)), settings)
     assert other.record == found.record

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from medgraft.artifacts import read_json
+from medgraft.artifacts import SEARCH, read_json
 from medgraft.evaluation.results import Candidate
 
 SEARCHES = "searches.json"
-SEARCH, PICTURE = "search.json", "search.svg"  # as `transfer` writes them, for candidates that search
 
 
 def searches(candidates: Sequence[Candidate]) -> dict[str, Any]:

@@ -10,8 +10,7 @@ import polars as pl
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Run, ViewType
 
-from medgraft.artifacts import read_json
-from medgraft.evaluation.searches import PICTURE, SEARCH
+from medgraft.artifacts import SEARCH, SEARCH_PLOT, read_json
 from medgraft.registry.card import NAMES, interval, packaged_fit, warnings
 from medgraft.registry.figures import candidate_measurements, flatten, headline
 from medgraft.registry.runs import FINGERPRINT, PARENT, experiment_id, find_or_create, finished, log, search
@@ -108,7 +107,7 @@ def _log_candidate(
     metric, scored = winner.metrics["metric"], winner.metrics["scored"]
     log(client, run, params, candidate_measurements(figures, metric, scored, history, cost))
     _log_dataset(client, run, winner)
-    for file in (SEARCH, PICTURE):
+    for file in (SEARCH, SEARCH_PLOT):
         if (candidates / name / file).is_file():
             client.log_artifact(run.info.run_id, str(candidates / name / file))
     client.set_terminated(run.info.run_id)

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from medgraft.artifacts import fingerprint, write_card, write_json
+from medgraft.artifacts import SEARCH, SEARCH_PLOT, fingerprint, write_card, write_json
 from medgraft.code_version import code_version
 from medgraft.networks.export import MODEL
 from medgraft.networks.initialization import EXPOSED, read_initialization
@@ -26,7 +26,6 @@ from medgraft.training.window import window
 from medgraft.transfer import Run, StrategySettings, strategies
 
 SPLITS = ("validation", "test")
-SEARCH, PLOT = "search.json", "search.svg"
 LOSSES = ("train_loss", "validation_loss")
 CURVE = (
     "What was searched for (a cut, a source) was found with all training labels: with fewer labels the learning curve "
@@ -99,7 +98,7 @@ def run(plan: Path, name: str, dataset: Path, initializations: Path, candidate: 
         if found.search is not None:
             write_json(folder / SEARCH, found.search.record)
             if found.search.plot is not None:
-                found.search.plot(found.search.record, folder / PLOT)
+                found.search.plot(found.search.record, folder / SEARCH_PLOT)
             if len(study.fractions) > 1:
                 warnings.append(CURVE)
         write_card(
