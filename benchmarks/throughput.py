@@ -4,8 +4,7 @@
 
 The bare loop: the same network, images (float32, in memory), batches, loss, AdamW, schedule and validation passes; no
 checkpoints, best states or records. Both begin at the same bits, so equal losses after the last step show the same
-work.
-Interleaved, in turns that begin with another one each time.
+work. Interleaved, in turns that begin with another one each time.
 """
 
 import argparse

@@ -20,7 +20,7 @@ from medgraft.networks.units import STEM, blocks_of, owners, parameters_up_to, u
 Pooling = Literal["mean", "flatten"]
 WHOLE = "whole"
 # What timm's networks raise when a layer they look for has been cut off.
-FAILURES = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+FAILURES = (AssertionError, AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)

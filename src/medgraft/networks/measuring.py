@@ -14,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.hooks import RemovableHandle
 
 from medgraft.networks.units import STEM, last_of, uncuttable
 
@@ -54,7 +55,7 @@ def shadow_of(backbone: nn.Module) -> Any:  # noqa: ANN401  (timm's methods are 
 
 
 def probe(shadow: nn.Module, image_size: int) -> Tensor:
-    """An image, or a volume for backbones that take those."""
+    """An image, float32 [1, 3, S, S] with S = `image_size`; a volume [1, 3, S, S, S] for backbones that take those."""
     return torch.empty(1, 3, *[image_size] * int(getattr(shadow, "dimensions", 2)), device="meta")
 
 
@@ -74,14 +75,17 @@ class _Noted(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch says 
 
 
 def operations(shadow: Any, image_size: int) -> tuple[Tensor, Sequence[Operation]]:  # noqa: ANN401  (see shadow_of)
-    """The activations at its end, of one image, and what was computed."""
+    """What `forward_features` gives of one image, in the backbone's own layout, and what was computed, in order."""
     with _Noted() as noted, torch.no_grad():
         activations = shadow.forward_features(probe(shadow, image_size))
     return activations, tuple(noted.run)
 
 
 def measure(backbone: nn.Module, units: Sequence[str], image_size: int) -> Measured:
-    """Raises `UserError` where its units are no chain, or it does not take such an image."""
+    """What there is right above each of the units, for one image of side `image_size` (pixels or voxels).
+
+    Raises `UserError` where the units are no chain, or the backbone does not take such an image.
+    """
     shadow = shadow_of(backbone)
     counter = FlopCounterMode(display=False)
     maps: list[tuple[str, int, int, int]] = []
@@ -97,7 +101,7 @@ def measure(backbone: nn.Module, units: Sequence[str], image_size: int) -> Measu
         reduction = image_size // side if parts[0].ndim == 3 else _stride(image_size, side)
         maps.append((name, sum(channels for channels, _ in shapes), reduction, macs))
 
-    with _noting(shadow, units, note), _keeping(shadow, units, given):
+    with hooked([*_noting(shadow, units, note), *_keeping(shadow, units, given)]):
         try:
             # Fused attention has no formula in the counter and would count as nothing.
             with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
@@ -118,7 +122,7 @@ def measure(backbone: nn.Module, units: Sequence[str], image_size: int) -> Measu
         runs.append(tuple(noted.run))
         del noted.run[so_far:]
 
-    with _noting(shadow, units, run), _Noted() as noted, torch.no_grad():
+    with hooked(_noting(shadow, units, run)), _Noted() as noted, torch.no_grad():
         shadow.forward_features(probe(shadow, image_size))
     return Measured([Place(*place, before) for place, before in zip(maps, runs, strict=True)], shadow)
 
@@ -127,9 +131,8 @@ def _again(output: Any, *_: Any, **__: Any) -> Any:  # noqa: ANN401  (whatever a
     return output
 
 
-@contextmanager
-def _noting(shadow: Any, units: Sequence[str], note: Callable[[str, Any], None]) -> Iterator[None]:  # noqa: ANN401  (see shadow_of)
-    """Call `note` with the name and the activations of each place, in the order in which they run."""
+def _noting(shadow: Any, units: Sequence[str], note: Callable[[str, Any], None]) -> list[RemovableHandle]:  # noqa: ANN401  (see shadow_of)
+    """Let `note` be called with the name and the activations of each place, in the order in which they run."""
     began: list[str] = []
 
     def before(_: nn.Module, inputs: Any) -> None:  # noqa: ANN401  (as torch calls it)
@@ -145,17 +148,11 @@ def _noting(shadow: Any, units: Sequence[str], note: Callable[[str, Any], None])
         return hook
 
     handles = [shadow.get_submodule(units[0]).register_forward_pre_hook(before)]
-    handles += [shadow.get_submodule(last_of(shadow, unit)).register_forward_hook(after(unit)) for unit in units]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    return handles + [shadow.get_submodule(last_of(shadow, unit)).register_forward_hook(after(unit)) for unit in units]
 
 
-@contextmanager
-def _keeping(shadow: Any, units: Sequence[str], given: dict[str, Any]) -> Iterator[None]:  # noqa: ANN401  (see shadow_of)
-    """Put what each unit gives into `given`."""
+def _keeping(shadow: Any, units: Sequence[str], given: dict[str, Any]) -> list[RemovableHandle]:  # noqa: ANN401  (see shadow_of)
+    """Let what each unit gives be put into `given`."""
 
     def keep(unit: str) -> Any:  # noqa: ANN401  (a hook)
         def hook(_: nn.Module, inputs: Any, output: Any) -> None:  # noqa: ANN401  (as torch calls it)
@@ -163,7 +160,12 @@ def _keeping(shadow: Any, units: Sequence[str], given: dict[str, Any]) -> Iterat
 
         return hook
 
-    handles = [shadow.get_submodule(unit).register_forward_hook(keep(unit)) for unit in units]
+    return [shadow.get_submodule(unit).register_forward_hook(keep(unit)) for unit in units]
+
+
+@contextmanager
+def hooked(handles: Sequence[RemovableHandle]) -> Iterator[None]:
+    """Take the hooks off at the end."""
     try:
         yield
     finally:

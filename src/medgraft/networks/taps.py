@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from medgraft.networks.cuts import WHOLE, pooled
+from medgraft.networks.measuring import hooked
 from medgraft.networks.units import STEM, last_of, units_of
 
 
@@ -33,11 +34,8 @@ def tapped(backbone: nn.Module, inputs: Tensor, places: Sequence[str]) -> dict[s
     handles = [backbone.get_submodule(units[0]).register_forward_pre_hook(stem)] if STEM in places else []
     wanted = [unit for unit in units if unit in places]
     handles += [backbone.get_submodule(last_of(backbone, unit)).register_forward_hook(after(unit)) for unit in wanted]
-    try:
+    with hooked(handles):
         whole = backbone(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
     found[WHOLE] = whole
     return {place: found[place] for place in places}
 
