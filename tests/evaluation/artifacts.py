@@ -136,7 +136,7 @@ def _write_candidate(
 ) -> None:
     network = net(net_spec("test_efficientnet", 16, names, task))
     save_network(network, folder)
-    export(network, None, folder / MODEL)
+    export(network, folder / MODEL)
     judged = [item for item in items if item.split != "train"]
     table = np.nan_to_num(truths([item.label for item in judged], len(names)))
     frames = []

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from numpy.typing import NDArray
 from tests.nets import net, net_spec
 
-from medgraft.networks.export import Calibrated, export
+from medgraft.networks.export import export, export_calibrated
 from medgraft.networks.network import load_network, save_network
 from medgraft.params import Task
 
@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from medgraft.networks.network import load_network
 from medgraft.networks.export import export
-export(load_network(Path(sys.argv[1])), float(sys.argv[2]), Path(sys.argv[3]))
+export(load_network(Path(sys.argv[1])), Path(sys.argv[2]))
 """
 
 
@@ -38,8 +38,8 @@ def exported(folder: Path, task: Task, classes: tuple[str, ...], scale: float = 
         network.head.get_parameter("0.weight").mul_(scale)  # a fresh head says the same to everything
     network.take_back(torch.linspace(-1, 1, len(classes)))
     save_network(network, folder)
-    export(network, TEMPERATURE, folder / "model.onnx")
-    export(network, None, folder / "logits.onnx")
+    export(network, folder / "logits.onnx")
+    export_calibrated(folder / "logits.onnx", task, TEMPERATURE, folder / "model.onnx")
     return folder
 
 
@@ -66,12 +66,10 @@ def test_other_tasks_are_served_as_torch_computes_them(task: Task, tmp_path: Pat
         probabilities, logits = (run.run(None, {"image": image})[0] for run in runs)
         with torch.inference_mode():
             expected = network.predict(torch.from_numpy(image))
-            calibrated = Calibrated(network, TEMPERATURE)(torch.from_numpy(image))
         np.testing.assert_allclose(logits, expected.numpy(), rtol=0, atol=1e-5)
-        np.testing.assert_allclose(probabilities, calibrated.numpy(), rtol=0, atol=5e-6)
         scaled = expected.double() / TEMPERATURE
-        own = scaled.sigmoid() if task == "multilabel" else scaled.softmax(1)
-        np.testing.assert_allclose(calibrated.numpy(), own.numpy(), rtol=0, atol=1e-6)
+        calibrated = scaled.sigmoid() if task == "multilabel" else scaled.softmax(1)
+        np.testing.assert_allclose(probabilities, calibrated.numpy(), rtol=0, atol=5e-6)
         seen.append(probabilities[0])
     assert np.ptp(seen, axis=0).max() > 0.01  # the images are told apart
     assert (abs(np.sum(seen, axis=1) - 1) < 1e-6).all() == (task == "ordinal")
@@ -91,7 +89,7 @@ def test_computes_what_torch_computes_at_any_size(content: Path, height: int, wi
     session = onnxruntime.InferenceSession(content / "model.onnx", providers=["CPUExecutionProvider"])
     found = session.run(["probabilities"], {"image": image})[0]
     with torch.inference_mode():
-        expected = Calibrated(load_network(content), TEMPERATURE)(torch.from_numpy(image)).numpy()
+        expected = (load_network(content).predict(torch.from_numpy(image)) / TEMPERATURE).softmax(1).numpy()
     assert found.dtype == np.float32
     assert found.shape == (1, 2)
     np.testing.assert_allclose(found, expected, rtol=0, atol=5e-6)
@@ -99,15 +97,15 @@ def test_computes_what_torch_computes_at_any_size(content: Path, height: int, wi
 
 def test_another_process_in_another_folder_writes_the_same_bytes(content: Path, tmp_path: Path) -> None:
     out = tmp_path / "again.onnx"
-    command = [sys.executable, "-c", AGAIN, str(content), str(TEMPERATURE), str(out)]
+    command = [sys.executable, "-c", AGAIN, str(content), str(out)]
     subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONHASHSEED": "7"}, check=True, capture_output=True)
-    assert out.read_bytes() == (content / "model.onnx").read_bytes()
+    assert out.read_bytes() == (content / "logits.onnx").read_bytes()
 
 
 def test_what_lies_above_a_cut_is_not_in_the_file(content: Path, tmp_path: Path) -> None:
     whole = net_spec("mobilenetv3_small_100", 64)
     network = net(replace(whole, backbones=(replace(whole.backbones[0], cut="blocks.2.0"),)))
-    export(network, None, tmp_path / "cut.onnx")
+    export(network, tmp_path / "cut.onnx")
     held = sum(int(np.prod(i.dims)) for i in onnx.load(tmp_path / "cut.onnx").graph.initializer)
     assert held == pytest.approx(sum(p.numel() for p in network.parameters()), rel=0.1)
     assert (tmp_path / "cut.onnx").stat().st_size < 0.1 * (content / "logits.onnx").stat().st_size

@@ -44,7 +44,7 @@ def test_a_brighter_block_is_found(name: str, tmp_path: Path) -> None:
     if name in ("full", "truncated", "transfusion"):  # random layers left as they are tell nothing of one voxel
         assert roc_auc_score(truth, (logits[:, 1] - logits[:, 0]).numpy()) > 0.9
     if name == "concatenation":  # of both conversions; an export takes long
-        export(network, None, tmp_path / "model.onnx")
+        export(network, tmp_path / "model.onnx")
         session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
         served = session.run(None, {INPUT: volumes[:3].numpy()})[0]
         np.testing.assert_allclose(served, logits[:3].numpy(), atol=1e-4)

@@ -20,13 +20,13 @@ from PIL import Image
 from medgraft.artifacts import read_json, write_json
 from medgraft.data.overlap import exposed_together, exposure
 from medgraft.data.volumes import encode_nifti
-from medgraft.networks.export import INPUT, export
+from medgraft.networks.export import INPUT, MODEL, export_calibrated
 from medgraft.networks.initialization import EXPOSED
-from medgraft.networks.network import SPEC, WEIGHTS, load_network
+from medgraft.networks.network import SPEC, WEIGHTS, read_spec
 from medgraft.registry.card import model_card
 from medgraft.registry.winner import Winner
 
-ONNX, MODEL_CARD, PACKAGE, TRAINING_GROUPS = "model.onnx", "model_card.md", "package.json", "training_groups.json"
+MODEL_CARD, PACKAGE, TRAINING_GROUPS = "model_card.md", "package.json", "training_groups.json"
 CONTENT = Path("artifacts", "package")  # of those files inside the MLflow model folder
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
 SERVED_WITH = ("mlflow", "numpy", "onnxruntime", "pandas", "pillow")
@@ -96,12 +96,12 @@ def training_groups(winner: Winner, dataset: Path) -> dict[str, Any]:
 
 
 def _write_content(folder: Path, winner: Winner, dataset: Path, release: Release) -> None:
-    network = load_network(winner.folder)
-    export(network, winner.figures["temperature"], folder / ONNX)
+    spec = read_spec(winner.folder)
+    export_calibrated(winner.folder / MODEL, spec.task, winner.figures["temperature"], folder / MODEL)
     for name in (WEIGHTS, SPEC):
         shutil.copyfile(winner.folder / name, folder / name)
     fingerprints = {"registration": release.fingerprint} | winner.fingerprints
-    card = model_card(winner, network.spec, release.model_name, release.openings, fingerprints)
+    card = model_card(winner, spec, release.model_name, release.openings, fingerprints)
     (folder / MODEL_CARD).write_text(card, encoding="utf-8")
     write_json(folder / PACKAGE, _package(winner, release, fingerprints))
     write_json(folder / TRAINING_GROUPS, training_groups(winner, dataset))

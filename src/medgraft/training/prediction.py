@@ -45,7 +45,7 @@ def predict_packaged(
     ONNX Runtime and torch round differently; on five classes and 600 images their probabilities were 1.5e-5 apart.
     So the headline figures come from what will be deployed: exported, to `model`, one image at a time.
     """
-    export(network, None, model)
+    export(network, model)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     found = {}
     for split in splits:
