@@ -29,7 +29,7 @@ def tiny_params(source: Path, tracking_uri: str) -> dict[str, Any]:
             "classes": ["healthy", "lesion"],
             "group_key": "public",
         },
-        "initializations": {"scratch": {"method": "random", "architecture": "mobilenetv3_small_100", "image_size": 32}},
+        "initializations": {"scratch": {"method": "random", "architecture": "test_efficientnet", "image_size": 32}},
         "candidates": {
             "probe": {"strategy": "linear", "initialization": "scratch"},
             "full": {"strategy": "full", "initialization": "scratch"},

@@ -20,6 +20,7 @@ from medgraft.data.images import decode
 from medgraft.evaluation.metrics import auroc
 from medgraft.evaluation.uncertainty import cluster_weights, interval
 from medgraft.networks.cost import mac_count, parameter_count
+from medgraft.networks.export import MODEL, export
 from medgraft.networks.network import Network, load_network, save_network
 
 CLASSES = ("clear", "nodule, solid/part-solid")
@@ -137,7 +138,7 @@ def _write_dataset(folder: Path, first_patient: int, key_id: str) -> None:
 
 
 def _write_candidate(folder: Path, dataset: Path, noise: float) -> None:
-    network = net(net_spec("mobilenetv3_small_100", 64, CLASSES))
+    network = net(net_spec("test_efficientnet", 64, CLASSES))
     labels = read_json(dataset.parent / "labels.json")
     train = dict(read_images(dataset, ["train"]))
     with torch.inference_mode():
@@ -150,6 +151,7 @@ def _write_candidate(folder: Path, dataset: Path, noise: float) -> None:
         network.head.get_parameter("0.weight").copy_(torch.stack([-weight, weight]) / 2)
     network.start_at(torch.tensor([-1.0, 1.0]) * float(fitted.intercept_[0]) / 2)
     save_network(network, folder)
+    export(network, folder / MODEL)
     pl.concat([_predicted(network, dataset, s) for s in ("validation", "test")]).write_parquet(
         folder / "predictions.parquet"
     )

@@ -17,7 +17,8 @@ def resolved_study(task: Task, **study: int) -> Resolved:
     raw = tiny_params(Path("phantoms"), "http://127.0.0.1:5000")
     classes = ["a", "b"] if task == "binary" else ["a", "b", "c"]
     changed = {"dataset": raw["dataset"] | {"task": task, "classes": classes}, "study": raw["study"] | study}
-    scratch: MethodSettings = methods.get("random").settings(**raw["initializations"]["scratch"])
+    network = raw["initializations"]["scratch"] | {"architecture": "mobilenetv3_small_100"}
+    scratch: MethodSettings = methods.get("random").settings(**network)
     candidates = {name: strategies.get(c["strategy"]).settings(**c) for name, c in raw["candidates"].items()}
     return Resolved(Params(**raw | changed), {"scratch": scratch}, candidates)
 

@@ -73,7 +73,7 @@ def _params(source: Path, tracking_uri: str) -> dict[str, object]:
             },
         },
         "split": {"validation": 0.3, "test": 0.3},
-        "initializations": {"scratch": {"method": "random", "architecture": "mobilenetv3_small_100", "image_size": 32}},
+        "initializations": {"scratch": {"method": "random", "architecture": "test_efficientnet", "image_size": 32}},
         "candidates": {"probe": {"strategy": "linear", "initialization": "scratch"}},
         "study": {"max_images": 64, "chunk_steps": 2, "device": "cpu"},
         "registration": {"model_name": "planted", "experiment": "planted", "tracking_uri": tracking_uri},

@@ -149,6 +149,7 @@ def planned(
     classes: list[str],
     dimensions: int = 2,
     candidate: Mapping[str, object] = LINEAR,
+    architecture: str = "test_efficientnet",
 ) -> Path:
     """A plan with one candidate, its dataset and its initialization; returns their folder."""
     settings = Dataset(name="noise", source="there", reader={"type": "manifest"}, task=task, classes=classes)
@@ -161,7 +162,7 @@ def planned(
     by_split = {"train": labels, "validation": labels[:40], "test": labels[:40]}
     told = asked(settings, Split())
     write_dataset(folder / "dataset", task, classes, by_split, scored=classes[:2], asked=told, dimensions=dimensions)
-    origin = Origin("random", "mobilenetv3_small_100", 32, (0.5,) * 3, (0.5,) * 3, "none needed", "drawn")
+    origin = Origin("random", architecture, 32, (0.5,) * 3, (0.5,) * 3, "none needed", "drawn")
     weights = dict(create_backbone(origin.architecture, origin.image_size, 1).state_dict())
     (folder / "initializations" / "scratch").mkdir(parents=True)
     write_initialization(folder / "initializations" / "scratch", origin, weights, "1" * 32, {})
@@ -196,12 +197,13 @@ def test_volumes_into_a_network_for_images_are_refused(tmp_path: Path) -> None:
 
 
 CUT_SEARCH = {"strategy": "truncated", "initialization": "scratch", "epochs": 1}
+UNITS = "mobilenetv3_small_050"  # has blocks of several units
 
 
 def test_a_search_becomes_a_candidate_that_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     labels: list[Label | None] = [0, 0, 1, 1] * 20
-    folder = run(planned(tmp_path / "one", "binary", labels, ["no", "yes"], candidate=CUT_SEARCH))
+    folder = run(planned(tmp_path / "one", "binary", labels, ["no", "yes"], candidate=CUT_SEARCH, architecture=UNITS))
     record, card = read_json(folder / "search.json"), read_json(folder / "card.json")
     assert len(record["finalists"]) == record["looks"] == card["looks"] == 3
     chosen = record["chosen"]
@@ -210,7 +212,7 @@ def test_a_search_becomes_a_candidate_that_tells_it(tmp_path: Path, monkeypatch:
     assert read_spec(folder).backbones[0].cut == (None if chosen == "full" else chosen)
     assert card["settings"]["cut"] == "search"
     assert [(fit["fraction"], fit["seed"]) for fit in card["fits"]] == [(0.5, 0), (1.0, 0)]
-    places = {place.name: place for place in cuts(create_backbone("mobilenetv3_small_100", 32), 32)}
+    places = {place.name: place for place in cuts(create_backbone(UNITS, 32), 32)}
     losses = {probe["name"]: probe["cross_validated_loss"] for probe in record["probes"]}
     by_stage = {s: {p["name"] for p in record["probes"] if p["stage"] == s and p["name"] != WHOLE} for s in (1, 2)}
     best = places[min(by_stage[1], key=lambda name: losses[name])].block
