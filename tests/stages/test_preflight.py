@@ -17,7 +17,7 @@ def test_cuts_and_widths_that_cannot_be_are_told_together(tmp_path: Path) -> Non
     size = {"method": "random", "image_size": 32}
     params["initializations"] |= {
         "inception": size | {"architecture": "inception_v3", "image_size": 96},
-        "volumes": size | {"architecture": "mobilenetv3_small_100", "volumes": "acs"},
+        "volumes": size | {"architecture": "test_efficientnet", "volumes": "acs"},
     }
     params["candidates"] |= {
         "frozen": {"strategy": "layerwise", "initialization": "scratch", "cut": "blocks.9.9"},
@@ -34,6 +34,6 @@ def test_cuts_and_widths_that_cannot_be_are_told_together(tmp_path: Path) -> Non
     assert "candidates.frozen: there is no cut 'blocks.9.9'" in said
     assert "candidates.cut: there is no cut 'block.1.0' (did you mean 'blocks.1.0'?)" in said
     assert "candidates.searched: InceptionV3 cannot be cut" in said
-    assert "candidates.slim: mobilenetv3_small_100 cannot be slimmed" in said
+    assert "candidates.slim: test_efficientnet cannot be slimmed" in said
     assert "candidates.joined: joins networks for images and for volumes" in said
     assert "candidates.probe" not in said

@@ -132,6 +132,22 @@ def test_fine_tuning_that_makes_it_worse_leaves_the_probe(tmp_path: Path) -> Non
     np.testing.assert_allclose(fitted.network.predict(images), probe.network.predict(images), rtol=1e-4, atol=1e-3)
 
 
+def test_fine_tuning_starts_from_the_function_that_was_probed(tmp_path: Path) -> None:
+    # Under the statistics of a batch, the features are others than those that the head was fitted on.
+    given = run(tmp_path, "binary", [])
+    lp_ft = strategies.get("lp_ft")
+    assert lp_ft.fit is not None
+    still = lp_ft.settings(strategy="lp_ft", initialization="scratch", learning_rate=1e-9, epochs=1)  # type: ignore[call-arg]  # its own keys
+    fitted = lp_ft.fit(given, still)
+    raw = dict(read_images(given.data.folder, ["train"]))
+    logits = fitted.network.predict(torch.cat([decode_stored(raw[i], 2) for i in given.rows["image_id"]]))
+    truths = torch.from_numpy(given.data.truths(given.rows).argmax(1))
+    loss = torch.nn.functional.cross_entropy(logits, truths).item()
+    assert fitted.history[0]["train_loss"] == pytest.approx(loss, rel=0.05)
+    kept, before = fitted.network.backbones[0].state_dict(), given.initializations["scratch"].weights
+    assert all(torch.equal(kept[name], before[name]) for name in kept if "running_" in name)
+
+
 def test_too_few_patients_are_told_with_the_run_that_has_them(tmp_path: Path) -> None:
     given = run(tmp_path, "binary", [])
     first = given.rows.filter(pl.col("group_id") == given.rows["group_id"][0])

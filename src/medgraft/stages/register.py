@@ -8,8 +8,9 @@ from typing import Any
 
 from medgraft.artifacts import fingerprint, read_json, write_card, write_json, writing
 from medgraft.code_version import code_version
+from medgraft.networks.export import MODEL
 from medgraft.params import Registration
-from medgraft.registry.package import CONTENT, MODEL_CARD, ONNX, Release, write_package
+from medgraft.registry.package import CONTENT, MODEL_CARD, Release, write_package
 from medgraft.registry.registering import confirm, name_challenger, register
 from medgraft.registry.runs import FINGERPRINT
 from medgraft.registry.server import connect, shown, talking
@@ -89,7 +90,7 @@ def _version_tags(print_: str, winner: Winner, deviation: float) -> dict[str, st
 
 
 def _write(folder: Path, package: Path, print_: str, made_from: Mapping[str, str], receipt: Mapping[str, Any]) -> None:
-    for name in (ONNX, MODEL_CARD):
+    for name in (MODEL, MODEL_CARD):
         shutil.copyfile(package / CONTENT / name, folder / name)
     write_json(folder / RECEIPT, receipt)
     write_card(folder, "registration", print_, made_from, model_name=receipt["model_name"], winner=receipt["winner"])

@@ -68,9 +68,10 @@ def fit(
 ) -> Fitted:
     """Train `network`, or go on where a killed run of the same `key` stopped, or restore it if it was finished.
 
-    `fitted_head`: the head knows the classes already, so that the network as given may be the best state, at step 0;
-    otherwise the head starts at the class frequencies. Raises `RuntimeError` if anything in `frozen` has changed by a
-    bit.
+    `fitted_head`: the head knows the classes already, so that the network as given may be the best state, at step 0,
+    and BatchNorm keeps its statistics, under which the head was fitted: with those of a batch the same head is far off,
+    and its loss would tear at the backbone. Otherwise the head starts at the class frequencies. Raises `RuntimeError`
+    if anything in `frozen` has changed by a bit.
     """
     key = f"{key}-{where(compute)}"
     with tempfile.TemporaryDirectory() as scratch:
@@ -83,7 +84,9 @@ def fit(
             network.take_back(-prior_shift(weights))  # what the weighted loss will learn, and `packaged` takes back
         else:
             network.start_at(starting_logits(train.labels, len(network.spec.classes), weights))
-        make = partial(Classifier, network, recipe, weights, frozen, from_features=False)
+        norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        evaluating = norms if fitted_head else []
+        make = partial(Classifier, network, recipe, weights, frozen, evaluating, from_features=False)
         checkpoints = Checkpoints(store, key)
         fitted = _train(make, frozen, recipe, train, validation, title, checkpoints, compute, from_start=fitted_head)
         _write(fitted, finished)
@@ -103,7 +106,7 @@ def fit_head(
     weights = class_weights(train.labels, classes, recipe.imbalance)
     network.start_at(starting_logits(train.labels, classes, weights))
     frozen = (network.backbones,)
-    make = partial(Classifier, network, recipe, weights, frozen, from_features=True)
+    make = partial(Classifier, network, recipe, weights, frozen, (), from_features=True)
     return _train(make, frozen, recipe, train, validation, title, None, compute, from_start=False)
 
 

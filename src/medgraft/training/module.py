@@ -24,8 +24,8 @@ class Classifier(pl.LightningModule):
     """The loss of its task on a `Network` of one backbone, or on the head of any, which then is given features.
 
     `class_weights` float32 [2, classes], of absent and present classes, weight the loss; what they shift in the
-    learned prior is taken back. What is in `frozen` keeps its parameters; modules there stay in evaluation mode,
-    BatchNorm statistics included. `chunk_loader` gives the batches of a chunk by its number.
+    learned prior is taken back. What is in `frozen` keeps its parameters; modules there, and those in `evaluating`,
+    stay in evaluation mode, BatchNorm statistics included. `chunk_loader` gives the batches of a chunk by its number.
     """
 
     class_weights: Tensor
@@ -36,6 +36,7 @@ class Classifier(pl.LightningModule):
         recipe: Recipe,
         class_weights: Tensor,
         frozen: Sequence[nn.Module | nn.Parameter],
+        evaluating: Sequence[nn.Module],
         chunk_loader: Callable[[int], DataLoader[Batch]],
         *,
         from_features: bool,
@@ -46,9 +47,9 @@ class Classifier(pl.LightningModule):
         self.recipe = recipe
         self.register_buffer("class_weights", class_weights)
         self.from_features = from_features
-        self.frozen = list(frozen)
-        for part in self.frozen:
+        for part in frozen:
             part.requires_grad_(False)
+        self.evaluating = [*evaluating, *(part for part in frozen if isinstance(part, nn.Module))]
         self.best_loss = float("inf")
         self.best_step = 0
         self.best_state: dict[str, Tensor] = {}
@@ -57,11 +58,10 @@ class Classifier(pl.LightningModule):
         self._validation: list[tuple[Tensor, int]] = []
 
     def train(self, mode: bool = True) -> "Classifier":
-        """Training mode for all but what is frozen."""
+        """Training mode for all but what is frozen or stays in evaluation mode."""
         super().train(mode)
-        for part in self.frozen:
-            if isinstance(part, nn.Module):
-                part.eval()
+        for module in self.evaluating:
+            module.eval()
         return self
 
     def train_dataloader(self) -> DataLoader[Batch]:

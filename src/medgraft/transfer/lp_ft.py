@@ -1,7 +1,9 @@
 """Strategy `lp_ft`: a linear probe first, then fine-tuning of all from there.
 
 Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution" (arXiv 2202.10054): a
-head that fits already sends no large gradients into a backbone that is good. In medical images it helped in half of the
+head that fits already sends no large gradients into a backbone that is good. That holds only as long as the backbone
+gives what the head was fitted on, so BatchNorm keeps its statistics (the authors' code has `use_net_val_mode` for it,
+https://github.com/AnanyaKumar/transfer_learning). In medical images it helped in half of the
 cases that Davila et al. (arXiv 2406.10050) tried.
 """
 
