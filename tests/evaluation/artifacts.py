@@ -2,7 +2,9 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from medgraft.data.card import label_facts
 from medgraft.data.dataset import Item, write_aliases, write_sealed, write_shards
 from medgraft.data.labels import Label, truths
 from medgraft.networks.export import MODEL, export
-from medgraft.networks.network import save_network
+from medgraft.networks.network import Network, save_network
 from medgraft.params import Dataset, Evaluation, Split, Study, Task
 from medgraft.seeds import derive
 from medgraft.stages.agreement import asked, trained_by
@@ -131,12 +133,22 @@ def _write_dataset(dataset: Path, sealed: Path, items: Sequence[Item], settings:
     return {"fingerprint": print_}
 
 
+def _network(task: Task, names: tuple[str, ...]) -> Network:
+    return net(net_spec("test_efficientnet", 16, names, task))
+
+
+@cache
+def _exported(task: Task, names: tuple[str, ...]) -> bytes:
+    with TemporaryDirectory() as folder:
+        export(_network(task, names), Path(folder, MODEL))
+        return Path(folder, MODEL).read_bytes()
+
+
 def _write_candidate(
     folder: Path, items: Sequence[Item], task: Task, names: Sequence[str], skill: float, study: Study, dataset: str
 ) -> None:
-    network = net(net_spec("test_efficientnet", 16, names, task))
-    save_network(network, folder)
-    export(network, folder / MODEL)
+    save_network(_network(task, tuple(names)), folder)
+    (folder / MODEL).write_bytes(_exported(task, tuple(names)))
     judged = [item for item in items if item.split != "train"]
     table = np.nan_to_num(truths([item.label for item in judged], len(names)))
     frames = []

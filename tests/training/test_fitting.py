@@ -52,7 +52,7 @@ def network(architecture: str, head: Literal["linear", "standardised_linear"], t
 
 def train(
     store: Path,
-    architecture: str = "mobilenetv3_small_100",
+    architecture: str = "test_efficientnet",
     head: Literal["linear", "standardised_linear"] = "linear",
     *,
     frozen: bool = False,
@@ -204,7 +204,7 @@ def test_probabilities_keep_the_training_prevalence_of_a_rare_class(
     labels, expected = rare(task)
     pixels = np.random.default_rng(0).integers(0, 255, (320, 1, 32, 32)).astype(np.uint8)
     study = Study(batch_size=16, max_images=4800, chunk_steps=300, imbalance=imbalance, device="cpu")
-    start = network("mobilenetv3_small_100", "standardised_linear", task)
+    start = network("test_efficientnet", "standardised_linear", task)
     fitted = fit_alike(start, Images(pixels, np.arange(320), labels), study, tmp_path, learning_rate=1e-3)
     assert mean_probabilities(fitted, pixels) == pytest.approx(expected, rel=0.35)
 
@@ -217,7 +217,7 @@ def test_the_packaged_network_says_the_class_frequencies_of_images_that_are_all_
     labels, expected = rare(task)
     pixels = np.full((320, 1, 32, 32), 90, dtype=np.uint8)
     study = Study(batch_size=320, max_images=640, chunk_steps=1, imbalance=imbalance, device="cpu")
-    start = network("mobilenetv3_small_100", "standardised_linear", task)
+    start = network("test_efficientnet", "standardised_linear", task)
     data = Images(pixels, np.arange(320), labels)
     fitted = fit_alike(start, data, study, tmp_path, learning_rate=1e-5)
     assert mean_probabilities(fitted, pixels[:2]) == pytest.approx(expected, rel=1e-3)

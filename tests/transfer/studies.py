@@ -57,7 +57,7 @@ def volume(label: Label | None, rng: np.random.Generator) -> NDArray[np.uint8]:
 @cache
 def initialization(
     name: str,
-    architecture: str = "mobilenetv3_small_100",
+    architecture: str = "test_efficientnet",
     seed: int = 1,
     size: int = SIDE,
     volumes: Volumes | None = None,

@@ -15,7 +15,7 @@ from medgraft.transfer.ranking import rank
 
 def test_scores_of_classes_are_of_the_weights_own_classifier(tmp_path: Path) -> None:
     plain = initialization("scratch")
-    weight = torch.randn(4, 1024, generator=torch.Generator().manual_seed(0)) / 10
+    weight = torch.randn(4, 256, generator=torch.Generator().manual_seed(0)) / 10
     bias = torch.tensor([0.0, 0.5, -0.5, 0.0])
     source = replace(plain, classifier={"weight": weight, "bias": bias})
     run = study_run(tmp_path, "ordinal", [source], [])
