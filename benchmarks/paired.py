@@ -2,8 +2,9 @@
 
     python -m benchmarks.paired FOLDER dvme concatenation mean_probability best_source
 
-`medgraft evaluate` compares with one reference; this asks afterwards about another, from the predictions it wrote.
-FOLDER holds the study's artifacts `dataset` and `evaluation`.
+`medgraft evaluate` compares with one reference; this asks afterwards about another, from the predictions it wrote, by
+the same draws if the plan left `evaluation.seed` as it is. FOLDER holds the study's artifacts, `dataset` and
+`evaluation` among them.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import polars as pl
 
 from medgraft.artifacts import read_json
 from medgraft.data.dataset import read_labels, read_rows
+from medgraft.errors import UserError
 from medgraft.evaluation.arrays import Floats
 from medgraft.evaluation.figures import macro_values
 from medgraft.evaluation.judge import judge
@@ -22,10 +24,16 @@ from medgraft.evaluation.readout import fixed_readout, reading
 from medgraft.evaluation.uncertainty import Difference
 from medgraft.params import Evaluation
 
+WITHOUT_THRESHOLD = ("auroc", "auprc", "quadratic_kappa")
+
 
 def differences(artifacts: Path, candidate: str, others: list[str]) -> dict[str, Difference]:
-    """Candidate − other in the study's metric, which must read probabilities alone (AUROC, AUPRC) or grades."""
+    """Candidate − other in the study's metric; raises `UserError` if that needs thresholds, or a name is not there."""
     metrics = read_json(artifacts / "evaluation" / "metrics.json")
+    if metrics["metric"] not in WITHOUT_THRESHOLD:
+        raise UserError(f"the study's metric is {metrics['metric']}; only {', '.join(WITHOUT_THRESHOLD)} are compared")
+    if unknown := {candidate, *others} - metrics["candidates"].keys():
+        raise UserError(f"no candidate {', '.join(sorted(unknown))}; there are {', '.join(metrics['candidates'])}")
     stored = pl.read_parquet(artifacts / "evaluation" / "predictions.parquet").filter(pl.col("split") == "test")
     rows = stored.filter(pl.col("candidate") == candidate)
     labels = {i: label for i, label in zip(rows["image_id"], read_labels(rows), strict=True) if label is not None}
@@ -52,7 +60,9 @@ def main() -> None:
     parser.add_argument("others", nargs="+")
     asked = parser.parse_args()
     for other, found in differences(asked.artifacts, asked.candidate, asked.others).items():
-        print(f"{asked.candidate} - {other}: {found.estimate:+.3f} ({found.low:+.3f} to {found.high:+.3f})")
+        known = found.low is not None and found.high is not None
+        interval = f"({found.low:+.3f} to {found.high:+.3f})" if known else "(interval withheld: too few patients)"
+        print(f"{asked.candidate} - {other}: {found.estimate:+.3f} {interval}")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 import json
+import shutil
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import polars as pl
 import pytest
+from safetensors.torch import load_file, save_file
 from tests.registry.conftest import RELEASE
 from tests.registry.study import CLASSES, Study
 
 from medgraft.artifacts import file_hash, read_json, write_json
 from medgraft.data.dataset import read_rows
-from medgraft.networks.network import load_network
+from medgraft.errors import UserError
+from medgraft.networks.network import WEIGHTS, load_network
 from medgraft.registry.package import CONTENT, training_groups, write_package
 from medgraft.registry.winner import Winner
 
@@ -31,6 +34,15 @@ def test_is_the_same_wherever_it_is_written(
     once, again = hashes(package), hashes(tmp_path / "again")
     assert once.keys() == again.keys()
     assert [name for name in once if once[name] != again[name]] == [TIMES_AND_IDS]
+
+
+def test_a_graph_and_weights_of_two_networks_are_refused(study: Study, winner: Winner, tmp_path: Path) -> None:
+    mixed = shutil.copytree(winner.folder, tmp_path / winner.name)
+    weights = load_file(mixed / WEIGHTS)
+    save_file({name: w * 1.1 if name.startswith("head") else w for name, w in weights.items()}, mixed / WEIGHTS)
+    with pytest.raises(UserError, match=r"are of two networks.*run `medgraft transfer solid` again"):
+        write_package(tmp_path / "package", replace(winner, folder=mixed), study.dataset, RELEASE)
+    assert not (tmp_path / "package").exists()
 
 
 def test_holds_no_pickle_and_no_path(package: Path, study: Study) -> None:

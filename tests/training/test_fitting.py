@@ -60,6 +60,7 @@ def train(
     workers: int = 0,
     imbalance: Literal["weighted", "none"] = "weighted",
     task: Task = "binary",
+    fitted_head: bool = False,
 ) -> Fitted:
     said: list[str] = []
 
@@ -76,6 +77,7 @@ def train(
         images(100, 0, task),
         images(60, 100, task),
         frozen=(start.backbones,) if frozen else (),
+        fitted_head=fitted_head,
         title="test",
         store=Store(str(store)),
         key="key",
@@ -91,15 +93,20 @@ def same(a: Fitted, b: Fitted) -> bool:
     return all(torch.equal(bits(a)[k], bits(b)[k]) for k in bits(a)) and a.history == b.history
 
 
-@pytest.mark.parametrize(("workers", "task"), [(0, "binary"), (2, "binary"), (0, "ordinal"), (2, "multilabel")])
-def test_a_run_stopped_twice_ends_with_the_same_bits(tmp_path: Path, workers: int, task: Task) -> None:
-    whole = train(tmp_path / "whole", task=task)
+@pytest.mark.parametrize(
+    ("workers", "task", "fitted_head"),
+    [(0, "binary", True), (2, "binary", False), (0, "ordinal", False), (2, "multilabel", False)],
+)
+def test_a_run_stopped_twice_ends_with_the_same_bits(
+    tmp_path: Path, workers: int, task: Task, fitted_head: bool
+) -> None:
+    whole = train(tmp_path / "whole", task=task, fitted_head=fitted_head)
     assert [h["step"] for h in whole.history] == [2, 4, 6, 7]
     for stop in (2, 1):
         with pytest.raises(StopHereError):
-            train(tmp_path / "parts", stop=stop, task=task)
-    assert same(train(tmp_path / "parts", workers=workers, task=task), whole)
-    assert same(train(tmp_path / "parts", task=task), whole)  # restored
+            train(tmp_path / "parts", stop=stop, task=task, fitted_head=fitted_head)
+    assert same(train(tmp_path / "parts", workers=workers, task=task, fitted_head=fitted_head), whole)
+    assert same(train(tmp_path / "parts", task=task, fitted_head=fitted_head), whole)  # restored
 
 
 def test_a_run_killed_after_its_last_step_is_finished_not_trained_on(tmp_path: Path) -> None:
@@ -137,8 +144,9 @@ def test_a_frozen_backbone_keeps_every_bit_batchnorm_statistics_included(tmp_pat
 
 
 def test_full_training_moves_the_backbone(tmp_path: Path) -> None:
-    before = network("mobilenetv3_small_100", "linear").backbones[0].state_dict()
+    before = network("test_efficientnet", "linear").backbones[0].state_dict()
     after = train(tmp_path).network.backbones[0].state_dict()
+    assert {name: w.shape for name, w in before.items()} == {name: w.shape for name, w in after.items()}
     assert not torch.equal(before["conv_stem.weight"], after["conv_stem.weight"])
     assert not torch.equal(before["bn1.running_mean"], after["bn1.running_mean"])
 

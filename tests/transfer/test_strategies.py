@@ -95,10 +95,13 @@ def test_probing_leaves_every_backbone_as_it_was(name: str, tmp_path: Path) -> N
 
 def test_layerwise_keeps_what_is_frozen_and_moves_the_rest(tmp_path: Path) -> None:
     given = run(tmp_path, "binary", [])
-    after = fitted_by("layerwise", given).network.backbones[0].state_dict()
-    before = given.initializations["scratch"].weights
+    layerwise = strategies.get("layerwise")
+    assert layerwise.fit is not None
+    told = {"initialization": "resnet", "cut": "layer3.0", "learning_rate": 5e-3, "epochs": 1}  # within a block
+    fitted = layerwise.fit(given, layerwise.settings(strategy="layerwise", **told))
+    after, before = fitted.network.backbones[0].state_dict(), given.initializations["resnet"].weights
     same = {key for key in before if torch.equal(before[key], after[key])}
-    frozen = {key for key in before if key.startswith(("conv_stem", "bn1", "blocks.0", "blocks.1", "blocks.2.0"))}
+    frozen = {key for key in before if key.startswith(("conv1", "bn1", "layer1", "layer2", "layer3.0"))}
     assert any("running_var" in key for key in frozen)
     assert frozen <= same
     moved = {key for key in before.keys() - frozen if "weight" in key or "running" in key}

@@ -12,6 +12,7 @@ from typing import Any
 
 import mlflow
 import numpy as np
+import onnxruntime
 import pandas as pd
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
@@ -19,10 +20,12 @@ from PIL import Image
 
 from medgraft.artifacts import read_json, write_json
 from medgraft.data.overlap import exposed_together, exposure
+from medgraft.data.stored import decode_stored
 from medgraft.data.volumes import encode_nifti
+from medgraft.errors import UserError
 from medgraft.networks.export import INPUT, MODEL, export_calibrated
 from medgraft.networks.initialization import EXPOSED
-from medgraft.networks.network import SPEC, WEIGHTS, read_spec
+from medgraft.networks.network import SPEC, WEIGHTS, NetworkSpec, load_network
 from medgraft.registry.card import model_card
 from medgraft.registry.winner import Winner
 
@@ -75,15 +78,18 @@ def signature(classes: Sequence[str]) -> ModelSignature:
 
 
 def input_example(dimensions: int) -> pd.DataFrame:
-    """A request with one image, or volume: a made-up gray ramp, nobody's picture."""
+    """A request with one image, or volume."""
+    return pd.DataFrame({INPUT: [base64.b64encode(_ramp(dimensions)).decode()]})
+
+
+def _ramp(dimensions: int) -> bytes:
+    """A made-up gray ramp, nobody's picture."""
     ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (64, 1))
     if dimensions == 3:
-        raw = encode_nifti(np.repeat(ramp[::4, ::4, None], 16, axis=2), (1.0, 1.0, 1.0))
-    else:
-        buffer = io.BytesIO()
-        Image.fromarray(ramp).save(buffer, "PNG")
-        raw = buffer.getvalue()
-    return pd.DataFrame({INPUT: [base64.b64encode(raw).decode()]})
+        return encode_nifti(np.repeat(ramp[::4, ::4, None], 16, axis=2), (1.0, 1.0, 1.0))
+    buffer = io.BytesIO()
+    Image.fromarray(ramp).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def training_groups(winner: Winner, dataset: Path) -> dict[str, Any]:
@@ -96,7 +102,7 @@ def training_groups(winner: Winner, dataset: Path) -> dict[str, Any]:
 
 
 def _write_content(folder: Path, winner: Winner, dataset: Path, release: Release) -> None:
-    spec = read_spec(winner.folder)
+    spec = _one_network(winner.folder)
     export_calibrated(winner.folder / MODEL, spec.task, winner.figures["temperature"], folder / MODEL)
     for name in (WEIGHTS, SPEC):
         shutil.copyfile(winner.folder / name, folder / name)
@@ -105,6 +111,24 @@ def _write_content(folder: Path, winner: Winner, dataset: Path, release: Release
     (folder / MODEL_CARD).write_text(card, encoding="utf-8")
     write_json(folder / PACKAGE, _package(winner, release, fingerprints))
     write_json(folder / TRAINING_GROUPS, training_groups(winner, dataset))
+
+
+def _one_network(candidate: Path) -> NetworkSpec:
+    """What the candidate's graph, which is served, and its weights, which maps are made by, are both of.
+
+    Raises `UserError` if they are not: each file is checked, but not against the other.
+    """
+    network = load_network(candidate)
+    image = decode_stored(_ramp(network.spec.dimensions), network.spec.dimensions)
+    session = onnxruntime.InferenceSession(candidate / MODEL, providers=["CPUExecutionProvider"])
+    (served,) = session.run(None, {INPUT: image.numpy()})
+    expected = network.predict(image).numpy()
+    if served.shape != expected.shape or not np.allclose(served, expected, rtol=1e-3, atol=1e-3):
+        raise UserError(
+            f"{candidate / MODEL} and {WEIGHTS} beside it are of two networks: they say {served.ravel()} and "
+            f"{expected.ravel()} of one image; run `medgraft transfer {candidate.name}` again"
+        )
+    return network.spec
 
 
 def _package(winner: Winner, release: Release, fingerprints: dict[str, str]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def verify(package: Path, name: str, dataset: Path, evaluation: Path) -> float:
         raise UserError(
             f"the packaged model is not the one evaluated: its probabilities deviate by up to {deviation:.3g}, more "
             f"than {TOLERANCE:g}; nothing was registered. Run `medgraft transfer` and `medgraft evaluate` again; "
-            "if it persists, this network does not survive the export to ONNX"
+            "if it persists, images are decoded otherwise where they are served"
         )
     return deviation
 

@@ -2,9 +2,9 @@
 
 Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution" (arXiv 2202.10054): a
 head that fits already sends no large gradients into a backbone that is good. That holds only as long as the backbone
-gives what the head was fitted on, so BatchNorm keeps its statistics (the authors' code has `use_net_val_mode` for it,
-https://github.com/AnanyaKumar/transfer_learning). In medical images it helped in half of the
-cases that Davila et al. (arXiv 2406.10050) tried.
+gives what the head was fitted on, so BatchNorm keeps its statistics (the authors' code can keep all of the network in
+evaluation mode: `use_net_val_mode` in https://github.com/AnanyaKumar/transfer_learning). In medical images it helped in
+half of the cases that Davila et al. (arXiv 2406.10050) tried.
 """
 
 from dataclasses import replace
