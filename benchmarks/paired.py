@@ -59,7 +59,11 @@ def main() -> None:
     parser.add_argument("candidate")
     parser.add_argument("others", nargs="+")
     asked = parser.parse_args()
-    for other, found in differences(asked.artifacts, asked.candidate, asked.others).items():
+    try:
+        compared = differences(asked.artifacts, asked.candidate, asked.others)
+    except UserError as error:
+        parser.error(str(error))
+    for other, found in compared.items():
         known = found.low is not None and found.high is not None
         interval = f"({found.low:+.3f} to {found.high:+.3f})" if known else "(interval withheld: too few patients)"
         print(f"{asked.candidate} - {other}: {found.estimate:+.3f} {interval}")

@@ -147,8 +147,6 @@ def test_fine_tuning_starts_from_the_function_that_was_probed(tmp_path: Path) ->
     truths = torch.from_numpy(given.data.truths(given.rows).argmax(1))
     loss = torch.nn.functional.cross_entropy(logits, truths).item()
     assert fitted.history[0]["train_loss"] == pytest.approx(loss, rel=0.05)
-    kept, before = fitted.network.backbones[0].state_dict(), given.initializations["scratch"].weights
-    assert all(torch.equal(kept[name], before[name]) for name in kept if "running_" in name)
 
 
 def test_too_few_patients_are_told_with_the_run_that_has_them(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ class _Served(nn.Module):
 def export(network: Network, path: Path) -> None:
     """Write `network` to `path`, with weights inside: image → logits; the same bytes for the same network.
 
+    The network is left in evaluation mode, its activations out of place; it computes the same.
+
     The exporter's notes (stack traces with file paths, names of the tracing, its own version) are left out: they
     tell where the file was made, not what it computes.
     """
@@ -68,8 +70,8 @@ def export(network: Network, path: Path) -> None:
 def export_calibrated(logits: Path, task: Task, temperature: float, path: Path) -> None:
     """Write the graph at `logits` to `path` with two nodes more: division by the temperature, and probabilities.
 
-    Temperature scaling: Guo et al., arXiv 1706.04599, section 4.2. Probabilities [B, classes] add up to one, but for
-    multilabel: there each class has its own.
+    Temperature scaling: Guo et al., arXiv 1706.04599, section 4.2. Probabilities float32 [B, classes] add up to one,
+    but for multilabel: there each class has its own.
     """
     model = onnx.load(logits)
     graph = model.graph

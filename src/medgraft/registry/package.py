@@ -114,9 +114,9 @@ def _write_content(folder: Path, winner: Winner, dataset: Path, release: Release
 
 
 def _one_network(candidate: Path) -> NetworkSpec:
-    """What the candidate's graph, which is served, and its weights, which maps are made by, are both of.
+    """The spec of a candidate whose graph, which is served, and weights, which occlusion maps are made by, agree.
 
-    Raises `UserError` if they are not: each file is checked, but not against the other.
+    Raises `UserError` if their logits of one image do not: nothing else compares the two files.
     """
     network = load_network(candidate)
     image = decode_stored(_ramp(network.spec.dimensions), network.spec.dimensions)
