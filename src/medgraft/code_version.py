@@ -1,9 +1,10 @@
 """Which code made an artifact: a hash over the rooms a stage imports and the libraries installed with it."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, entry_points, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -42,9 +43,24 @@ def source_files(rooms: Iterable[str]) -> set[Path]:
 
 
 def _plugins() -> set[str]:
-    """Packages that add readers, methods or strategies, with their versions."""
+    """Of packages that add readers, methods or strategies: each one's version, and its Python files.
+
+    The files too, because a package that is being worked on keeps its version.
+    """
     points = [point for group in PLUGIN_GROUPS for point in entry_points(group=group)]
-    return {f"{point.dist.name}=={point.dist.version}" for point in points if point.dist is not None}
+    versions = {f"{point.dist.name}=={point.dist.version}" for point in points if point.dist is not None}
+    return versions | {line for point in points for line in _python_files(point.module.partition(".")[0])}
+
+
+def _python_files(package: str) -> Iterator[str]:
+    """Name and hash of each file of a topmost package or module; nothing of one that is not there to be imported."""
+    spec = find_spec(package)
+    if spec is None:
+        return
+    folders = [Path(folder) for folder in spec.submodule_search_locations or []]
+    alone = [] if folders or spec.origin is None else [Path(spec.origin)]
+    for path in [*alone, *(found for folder in folders for found in folder.rglob("*.py"))]:
+        yield f"{package} {path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def _dependencies() -> list[str]:
