@@ -47,9 +47,7 @@ def test_a_room_that_does_not_exist_is_an_error() -> None:
         source_files(["data", "datta"])
 
 
-def test_a_change_in_a_plug_in_counts_though_its_version_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_change_in_a_plug_in_counts_though_its_version_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _version(("seeds.py",))
     info = tmp_path / "my_package-1.0.dist-info"
     info.mkdir()

@@ -58,3 +58,9 @@ def test_group_keys(key: str) -> None:
 def test_a_key_itself_is_never_a_parameter(key: str) -> None:
     with pytest.raises(ValidationError, match="group_key"):
         Dataset(name="a", source=".", reader={}, task="binary", classes=["a", "b"], group_key=key)
+
+
+def test_a_site_may_be_a_number() -> None:
+    split = Split.model_validate({"held_out": {"column": "site", "value": 1}})
+    assert split.held_out is not None
+    assert split.held_out.value == "1"

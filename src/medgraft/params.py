@@ -70,7 +70,7 @@ class HeldOut(Settings):
     """The part of the data that becomes the test split as a whole."""
 
     column: str = Field(description="A subgroup column of the reader, e.g. `site`.")
-    value: str = Field(description="The value, as text, whose patients become the test split.")
+    value: str = Field(coerce_numbers_to_str=True, description="The value whose patients become the test split.")
 
 
 class Split(Settings):
@@ -113,7 +113,9 @@ class Study(Settings):
     )
     batch_size: int = Field(32, ge=2, description="Images per optimiser step.")
     max_images: int = Field(
-        20_000, ge=1, description="Cost ceiling: training images one run of any candidate may process."
+        20_000,
+        ge=1,
+        description="Cost ceiling: training images one run may process; a head on stored features processes none.",
     )
     chunk_steps: int = Field(
         50, ge=1, description="Steps between two checkpoints; also how often validation loss is looked at."

@@ -68,6 +68,18 @@ def test_tells_the_value_that_is_white(winner: Winner) -> None:
     assert "are refused" not in card.split("## Limitations")[1].split("## Use")[0]
 
 
+def test_tells_what_a_volume_is_sent_as(winner: Winner) -> None:
+    dataset = winner.dataset
+    asked = dataset["asked"]["dataset"]
+    spaced = asked | {"reader": asked["reader"] | {"spacing": [1.0, 1.0, 2.5]}}
+    volumes = replace(winner, dataset=dataset | {"dimensions": 3, "asked": dataset["asked"] | {"dataset": spaced}})
+    said = rendered(volumes, winner.folder).split("## Limitations")[1]
+    assert "NIfTI files of 1.0 × 1.0 × 2.5 mm a voxel" in said
+    assert "the base64 text of a NIfTI file" in said
+    assert "base64 -w 0 volume.nii.gz" in said
+    assert "8-bit" not in said
+
+
 @pytest.mark.parametrize(("task", "tables"), [("binary", 9), ("multiclass", 10), ("ordinal", 10), ("multilabel", 10)])
 def test_every_table_row_has_as_many_cells_as_its_head(
     cards: dict[str, tuple[Winner, str]], task: str, tables: int

@@ -27,7 +27,7 @@ def check_architecture(architecture: str, volumes: Volumes | None = None) -> Non
     native = native_architectures()
     if (architecture in native) != (volumes == "native"):
         raise UserError(
-            f"'{architecture}' takes volumes by itself: set `volumes: native`"
+            f"'{architecture}' takes volumes by itself: set `volumes: native` (`--volumes native`)"
             if architecture in native
             else f"'{architecture}' takes images: set `volumes: acs`, or take one of {', '.join(native)}"
         )

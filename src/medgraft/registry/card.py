@@ -54,6 +54,7 @@ def model_card(
         task=winner.metrics["task"],
         metrics=winner.metrics,
         dataset=winner.dataset,
+        spacing=winner.spacing,
         candidate=winner.candidate,
         figures=figures,
         test=figures["test"],

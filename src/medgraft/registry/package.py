@@ -150,7 +150,7 @@ def _package(winner: Winner, release: Release, fingerprints: dict[str, str]) -> 
         "max_pixels": release.max_pixels,
         "white": winner.dataset["white"],
         "dimensions": winner.dataset["dimensions"],
-        "spacing": winner.dataset["asked"]["dataset"]["reader"].get("spacing"),
+        "spacing": winner.spacing,
         "ungrouped": winner.dataset["asked"]["dataset"]["ungrouped"],
         "fingerprints": fingerprints,
     }

@@ -48,6 +48,12 @@ class Winner:
         }
 
     @property
+    def spacing(self) -> list[float] | None:
+        """Millimetres a voxel, along x, y, z, that volumes were brought to; None where they kept their own."""
+        spacing: list[float] | None = self.dataset["asked"]["dataset"]["reader"].get("spacing")
+        return spacing
+
+    @property
     def operating_thresholds(self) -> dict[str, dict[str, float | None]]:
         """Of each scored class at the `specificity` and at the `sensitivity` asked for, chosen on validation."""
         points = self.figures["test"]["operating"]

@@ -78,7 +78,7 @@ def dataset_card(
     labels, unknown = dict.fromkeys(classes, 600 // len(classes)), dict.fromkeys(classes, 0)
     train = {"images": 600, "groups": 300, "labels": labels, "unknown": unknown}
     reason = "8 positive patients in validation, 6 positive patients in test (fewer than 10)"
-    asked = {"ungrouped": False, "unlabelled": "quarantine", "near_duplicates": True}
+    asked = {"reader": {"type": "manifest"}, "ungrouped": False, "unlabelled": "quarantine", "near_duplicates": True}
     split = {"validation": 0.2, "test": 0.25, "seed": 0, "held_out": None, "only_test": False}
     return {
         "name": "dermoscopy_phantom",
@@ -91,6 +91,7 @@ def dataset_card(
         "warnings": list(warnings),
         "licence": "CC0-1.0",
         "asked": {"dataset": asked, "split": split},
+        "dimensions": 2,
         "white": None,
         "subgroups": list(subgroups),
         "splits": {"train": train} | {name: counts(part) for name, part in splits.items()},
