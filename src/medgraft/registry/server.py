@@ -60,6 +60,14 @@ def shown(uri: str) -> str:
 
 
 def _reason(error: MlflowException, uri: str) -> str:
+    """What the operating system said, where no answer came; else the first line of the server's answer."""
+    innermost: BaseException = error
+    while inner := innermost.__cause__ or innermost.__context__:
+        innermost = inner
+    if isinstance(innermost, TimeoutError):
+        return "timed out"
+    if isinstance(innermost, OSError) and innermost.strerror:
+        return innermost.strerror
     line = str(error.message).replace(uri, shown(uri)).splitlines()[0]
     return line if len(line) <= 200 else f"{line[:199]}…"
 
