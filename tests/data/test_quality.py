@@ -4,7 +4,7 @@ from medgraft.data.dataset import Item
 from medgraft.data.duplicates import Conflict, Row
 from medgraft.data.examination import Examined
 from medgraft.data.near_duplicates import Found, Pair
-from medgraft.data.quality import SEALED, look_alikes, quality_report, shown
+from medgraft.data.quality import SEALED, by_reason, look_alikes, quality_report, shown
 from medgraft.data.readers import Record
 
 
@@ -37,6 +37,10 @@ def test_counts_and_spreads() -> None:
     )
     assert report["rows"] == 7 == report["kept"] + len(report["quarantined"]) + len(report["duplicates"])
     assert report["reasons"] == {"more than 8 bits": 2, "no label": 1}
+    assert by_reason(quarantined) == {
+        "more than 8 bits": ["row 1 (mode I)", "row 2 (mode F)"],
+        "no label": ["row 3"],
+    }
     assert report["quarantined"][0] == {"source_uri": "row 1", "reason": "more than 8 bits (mode I)"}
     assert report["duplicates"] == [{"source_uri": "row 4", "of": "row 5"}]
     assert report["images"] == {

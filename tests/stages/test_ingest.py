@@ -156,7 +156,7 @@ def test_too_much_dirt_fails_and_leaves_nothing(source: Path, rows: list[Row], t
     write_table(source, rows)
     with pytest.raises(UserError, match=r"12 of 220 rows \(5.5%\) are quarantined, .*max_quarantined = 5%") as caught:
         run_ingest(source, tmp_path / "out")
-    assert "labels.csv row 12: file missing" in str(caught.value)
+    assert "  - 12 x file missing: labels.csv row 1, labels.csv row 2, labels.csv row 3, …\n" in str(caught.value)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["plan"]
 
 

@@ -31,7 +31,7 @@ def quality_report(
         "quarantined": [{"source_uri": where, "reason": why} for where, why in quarantined],
         "duplicates": [{"source_uri": where, "of": original} for where, original in duplicates],
         "merged_groups": merged_groups,
-        "reasons": dict(sorted(Counter(why.split(" (")[0] for _, why in quarantined).items())),
+        "reasons": {reason: len(where) for reason, where in by_reason(quarantined).items()},
         "images": {
             "width": _spread([e.shape[1] for e in kept]),
             "height": _spread([e.shape[0] for e in kept]),
@@ -40,6 +40,15 @@ def quality_report(
         "transformations": dict(sorted(Counter(c for e in kept for c in e.changes).items())),
         "group_sizes": _spread(list(group_sizes)),
     }
+
+
+def by_reason(quarantined: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """(reference, reason) pairs by what their reasons have in common; the references carry what they have not."""
+    found: dict[str, list[str]] = {}
+    for where, why in quarantined:
+        reason, bracket, detail = why.partition(" (")
+        found.setdefault(reason, []).append(where + bracket + detail)
+    return dict(sorted(found.items()))
 
 
 def look_alikes(

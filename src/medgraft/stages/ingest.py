@@ -27,7 +27,7 @@ from medgraft.data.examination import (
 from medgraft.data.identity import GroupKey, group_key
 from medgraft.data.images import Pixels
 from medgraft.data.near_duplicates import Found, Pictured, find
-from medgraft.data.quality import look_alikes, quality_report, shown
+from medgraft.data.quality import by_reason, look_alikes, quality_report, shown
 from medgraft.data.readers import ReaderSettings, Record, readers
 from medgraft.data.sources import Source, open_source
 from medgraft.data.thumbnails import write_thumbnails
@@ -39,6 +39,7 @@ from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 
 SOURCES = Path(".medgraft/sources")  # unpacked archives and copies of remote sources
+EXAMPLES = 3  # rows that an error shows of each reason
 
 
 @dataclass(frozen=True)
@@ -225,11 +226,13 @@ def _refuse_mixed(examination: Examination) -> None:
 def _refuse_bad_source(rows: int, quarantined: Sequence[tuple[str, str]], settings: Dataset) -> None:
     share = len(quarantined) / rows
     if share > settings.max_quarantined:
-        listed = "\n".join(f"  - {where}: {why}" for where, why in quarantined[:20])
-        more = "\n  - …" if len(quarantined) > 20 else ""
+        listed = "\n".join(
+            f"  - {len(where)} x {reason}: {', '.join(where[:EXAMPLES])}{', …' if len(where) > EXAMPLES else ''}"
+            for reason, where in by_reason(quarantined).items()
+        )
         raise UserError(
             f"{len(quarantined)} of {rows} rows ({share:.1%}) are quarantined, more than dataset.max_quarantined = "
-            f"{settings.max_quarantined:.0%}:\n{listed}{more}\n"
+            f"{settings.max_quarantined:.0%}:\n{listed}\n"
             "repair the source, or raise dataset.max_quarantined if these rows may be lost"
         )
 
