@@ -37,7 +37,7 @@ class Scale:
 
     epochs: int
     seeds: list[int]
-    fused_epochs: int = 60  # of a head on stored features
+    fused_epochs: int = 20  # of a head on stored features
     max_images: int = 12_000
 
 

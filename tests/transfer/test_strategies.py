@@ -30,7 +30,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "transfusion": {"initialization": "resnet", "cut": "layer2.1", "learning_rate": 2e-3},
     "concatenation": {"initializations": SOURCES[:2]},
     "mean_probability": {"initializations": SOURCES[:2]},
-    "dvme": {"initializations": SOURCES, "epochs": 8},
+    "dvme": {"initializations": SOURCES, "epochs": 8, "learning_rate": 3e-4},
 }
 # Every strategy on findings, some of them unknown; those whose heads differ on the other kinds of label, too.
 CASES: list[tuple[str, Task]] = [(name, "multilabel") for name in SETTINGS]
@@ -177,7 +177,7 @@ def test_a_source_that_tells_all_is_missed_and_those_that_tell_nothing_are_not(t
     given = study_run(tmp_path, "binary", [blind[0], seeing, blind[1]], [])
     dvme = strategies.get("dvme")
     assert dvme.fit is not None
-    told = {"strategy": "dvme", "initializations": ["blind", "seeing", "blinder"], "epochs": 8}
+    told = {"strategy": "dvme", "initializations": ["blind", "seeing", "blinder"], "epochs": 8, "learning_rate": 3e-4}
     fitted = dvme.fit(given, dvme.settings(**told))
     without = fitted.facts["validation_loss_without"]
     assert without["seeing"] == pytest.approx(np.log(2), abs=0.05)
