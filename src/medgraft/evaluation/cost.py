@@ -24,7 +24,7 @@ def latencies(models: Mapping[str, tuple[Path, NetworkSpec]]) -> dict[str, dict[
     """Of each exported model, milliseconds for 1 and for 32 images already at its size: median and quartiles.
 
     By ONNX Runtime on the CPU, all models in turn in one run, so that they are measured under the same load. 32 images
-    are one batch; of volumes, which would not fit, eight batches of four.
+    are one batch; of volumes, which would not fit, four are measured, and taken eight times.
     """
     threads = torch.get_num_threads()
     found: dict[str, dict[str, Any]] = {name: {"threads": threads} for name in models}
@@ -35,15 +35,15 @@ def latencies(models: Mapping[str, tuple[Path, NetworkSpec]]) -> dict[str, dict[
         for name, (path, _) in models.items()
     }
     for batch in BATCHES:
-        blanks = {name: _blanks(spec, batch) for name, (_, spec) in models.items()}
+        blanks = {name: _blank(spec, batch) for name, (_, spec) in models.items()}
         spent: dict[str, list[float]] = {name: [] for name in models}
         began = time.perf_counter()
         for repeat in range(REPEATS + 1):  # the first is a warm-up
             for name, session in sessions.items():
                 start = time.perf_counter()
-                for blank in blanks[name]:
-                    session.run(None, {INPUT: blank})
-                spent[name].append((time.perf_counter() - start) * 1000)
+                session.run(None, {INPUT: blanks[name]})
+                taken = batch / len(blanks[name])
+                spent[name].append((time.perf_counter() - start) * 1000 * taken)
             if repeat >= FEWEST and time.perf_counter() - began > SECONDS:
                 break
         for name, milliseconds in spent.items():
@@ -53,9 +53,8 @@ def latencies(models: Mapping[str, tuple[Path, NetworkSpec]]) -> dict[str, dict[
     return found
 
 
-def _blanks(spec: NetworkSpec, batch: int) -> list[NDArray[Any]]:
+def _blank(spec: NetworkSpec, batch: int) -> NDArray[Any]:
     side = max(backbone.image_size for backbone in spec.backbones)
     if spec.dimensions == 2:
-        return [np.zeros((batch, side, side, 3), np.uint8)]
-    few = min(batch, VOLUMES)
-    return [np.zeros((few, side, side, side, 1), np.float32)] * (batch // few)
+        return np.zeros((batch, side, side, 3), np.uint8)
+    return np.zeros((min(batch, VOLUMES), side, side, side, 1), np.float32)
