@@ -65,6 +65,8 @@ def test_a_change_in_a_plug_in_counts_though_its_version_stays(tmp_path: Path, m
     (deep / "slow.py").write_text("rate = 0.02\n")
     changed = _version(("seeds.py",))
     assert changed not in (before, added)
+    (deep / "slow.py").rename(deep.parent / "slow.py")
+    assert _version(("seeds.py",)) != changed
     (tmp_path / "my_package").rename(tmp_path / "elsewhere")
     (tmp_path / "my_package.py").write_text("slow = None\n")
     module_alone = _version(("seeds.py",))

@@ -53,14 +53,16 @@ def _plugins() -> set[str]:
 
 
 def _python_files(package: str) -> Iterator[str]:
-    """Name and hash of each file of a topmost package or module; nothing of one that is not there to be imported."""
+    """Path and hash of each file of a topmost package or module; nothing of one that is not there to be imported."""
     spec = find_spec(package)
     if spec is None:
         return
     folders = [Path(folder) for folder in spec.submodule_search_locations or []]
-    alone = [] if folders or spec.origin is None else [Path(spec.origin)]
-    for path in [*alone, *(found for folder in folders for found in folder.rglob("*.py"))]:
-        yield f"{package} {path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    found = [(path, path.relative_to(folder)) for folder in folders for path in folder.rglob("*.py")]
+    if not folders and spec.origin is not None:
+        found = [(Path(spec.origin), Path())]
+    for path, place in found:
+        yield f"{package} {place.as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def _dependencies() -> list[str]:
