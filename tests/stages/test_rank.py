@@ -56,8 +56,6 @@ def test_weights_that_have_seen_patients_they_are_ranked_for_are_refused(study: 
     shard = next((artifacts / "dataset/data").glob("train-*.parquet"))
     group = pl.read_parquet(shard, columns=["group_id"])["group_id"][0]
     write_json(artifacts / "initializations/scratch" / EXPOSED, exposed | {"groups": [group], "hashes": []})
-    item = artifacts / "plan/initializations/scratch.json"
-    write_json(item, {"settings": read_json(item)["settings"] | {"method": "supervised"}})
     with pytest.raises(
         UserError, match="scored on train, too, where initialization 'scratch' was trained with the labels"
     ):

@@ -214,9 +214,10 @@ def test_a_search_becomes_a_candidate_that_tells_it(tmp_path: Path, monkeypatch:
     assert [(fit["fraction"], fit["seed"]) for fit in card["fits"]] == [(0.5, 0), (1.0, 0)]
     places = {place.name: place for place in cuts(create_backbone(UNITS, 32), 32)}
     losses = {probe["name"]: probe["cross_validated_loss"] for probe in record["probes"]}
-    by_stage = {s: {p["name"] for p in record["probes"] if p["stage"] == s and p["name"] != WHOLE} for s in (1, 2)}
-    best = places[min(by_stage[1], key=lambda name: losses[name])].block
-    assert by_stage[1] == {name for name, place in places.items() if place.ends_block}
+    by_stage = {s: {p["name"] for p in record["probes"] if p["stage"] == s} for s in (1, 2)}
+    liked = min(by_stage[1], key=lambda name: losses[name])
+    best = max(place.block for place in places.values()) if liked == WHOLE else places[liked].block
+    assert by_stage[1] == {name for name, place in places.items() if place.ends_block} | {WHOLE}
     assert by_stage[2] == {name for name, place in places.items() if place.block == best and not place.ends_block}
     kept, random_ = (np.mean([place[key] for place in record["drift"]]) for key in ("kept", "random"))
     assert 1 >= kept > random_ + 0.05
@@ -235,9 +236,8 @@ def test_weights_that_have_learned_from_train_choose_nothing_inside_it(
     labels: list[Label | None] = [0, 0, 1, 1] * 20
     folder = planned(tmp_path, "binary", labels, ["no", "yes"], candidate=CUT_SEARCH)
     seen = exposure(folder / "dataset", ["train"])
-    write_json(folder / "initializations/scratch" / EXPOSED, seen | {"images": [], "hashes": []})
-    for method, warnings in (("other", 0), ("supervised", 1)):
-        write_json(folder / "plan/initializations/scratch.json", {"settings": {"method": method}})
+    for said, warnings in (({"labels": False}, 0), ({"labels": True}, 1), ({}, 1)):
+        write_json(folder / "initializations/scratch" / EXPOSED, seen | {"images": [], "hashes": []} | said)
         found = exposed(folder / "plan", folder / "initializations", ["scratch"], folder / "dataset")
         assert len(found.warnings) == len(found.learned) == warnings
     assert "was trained with labels of 40 patients and 0 images" in found.warnings[0]

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tests.transfer.studies import initialization, study_run
+from torch.backends import cudnn
 
 from medgraft.data.dataset import read_images
 from medgraft.data.stored import decode_stored
@@ -14,6 +16,8 @@ from medgraft.errors import UserError
 from medgraft.networks.assembly import assemble, transplant
 from medgraft.networks.cuts import WHOLE, cuts
 from medgraft.networks.network import EIGHT_BITS, make_preprocess
+from medgraft.networks.taps import tapped
+from medgraft.training import features
 from medgraft.training.features import Features, open_features
 from medgraft.training.fitting import Compute
 
@@ -104,4 +108,19 @@ def test_features_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     run = study_run(tmp_path, "binary", [SCRATCH], [])
     with pytest.raises(UserError, match=r"features of initialization broken at 'whole' are not finite for \d+ of"):
         open_features(broken, run.data.folder, EIGHT_BITS, Compute("cpu", cache=tmp_path / "pixels"), [WHOLE])
-    assert not list(tmp_path.glob("features/*/*.json"))
+    assert not [path for path in tmp_path.glob("features/*/*") if path.is_file()]
+
+
+def test_the_pass_is_in_full_float32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounding: list[bool] = []
+
+    def noting(*given: Any) -> dict[str, torch.Tensor]:
+        rounding.append(cudnn.allow_tf32)
+        return tapped(*given)
+
+    monkeypatch.setattr(features, "tapped", noting)
+    before = cudnn.allow_tf32
+    opened(tmp_path, [])
+    assert rounding
+    assert not any(rounding)
+    assert cudnn.allow_tf32 == before

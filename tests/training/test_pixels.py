@@ -11,7 +11,7 @@ from medgraft.data.dataset import read_images, read_rows
 from medgraft.data.images import decode
 from medgraft.networks.network import EIGHT_BITS
 from medgraft.networks.preprocess import Preprocess
-from medgraft.training.pixels import open_pixels
+from medgraft.training.pixels import being_written, open_pixels
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +60,20 @@ def test_a_damaged_store_is_made_anew(ingested: Ingested, tmp_path: Path, damage
         (facts if damage == "no facts" else data).unlink()
     np.testing.assert_array_equal(open_pixels(ingested.dataset, 4, EIGHT_BITS, tmp_path).images, good)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_a_killed_process_left_is_removed_but_not_what_another_writes(tmp_path: Path) -> None:
+    data = tmp_path / "store.npy"
+    left = tmp_path / f".{data.name}.killed"
+    left.write_bytes(b"half")
+    with being_written(data) as outer:
+        assert not left.exists()
+        with being_written(data) as inner:
+            assert outer.exists()
+            inner.write_bytes(b"inner")
+        assert data.read_bytes() == b"inner"
+        outer.write_bytes(b"outer")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(data.name, b"outer")]
+    with pytest.raises(IsADirectoryError), being_written(data) as path:
+        path.write_bytes(tmp_path.read_bytes())
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(data.name, b"outer")]

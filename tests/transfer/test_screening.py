@@ -12,8 +12,9 @@ from medgraft.networks.assembly import assemble
 from medgraft.networks.cuts import WHOLE, Cut, cuts
 from medgraft.params import Evaluation
 from medgraft.stages.searching import find
+from medgraft.training.features import Examples
 from medgraft.training.probe import Fit, Probe
-from medgraft.transfer import Run, strategies
+from medgraft.transfer import Run, screening, strategies
 from medgraft.transfer.screening import Screened, chosen
 from medgraft.transfer.truncated import TruncatedSettings
 
@@ -85,6 +86,31 @@ def test_a_search_probes_blocks_then_units_and_lets_validation_choose_among_thre
     assert drift["stem"]["kept"] > 0.5
     assert "<svg" in (tmp_path / "search.svg").read_text()
     assert len([line for line in said if line.startswith("features of")]) == 1  # one pass
+
+
+@pytest.mark.parametrize(
+    ("architecture", "liked", "inside"),
+    [
+        ("resnet18", "layer2.1", {"layer2.0"}),
+        ("resnet18", WHOLE, {"layer4.0"}),  # its last cut, layer4.1, is the whole network under another name
+        ("convnext_atto", WHOLE, {"stages.3.blocks.0"}),  # a norm follows its last cut
+        ("convnext_atto", "stages.3.blocks.1", {"stages.3.blocks.0"}),
+    ],
+)
+def test_the_units_inside_the_best_block_are_probed_also_of_the_last_one(
+    architecture: str, liked: str, inside: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(run: Run, train: Examples, features: object, what: str) -> Fit:
+        loss = 0.3 if what.endswith(f" at {liked}") else 0.6
+        nothing = Probe(np.zeros(1), np.ones(1), {})
+        return Fit(1.0, False, np.array([loss]), 0.01, 5, np.zeros((len(train.labels), 2)), nothing)
+
+    monkeypatch.setattr(screening, "probe", told)
+    given = study_run(tmp_path, "binary", [initialization("scratch", architecture, seed=3)], [])
+    found = screening.screen(given, "scratch")
+    assert {each.place.name for each in found if each.stage == 2} == inside
+    assert found[-1].place.name == WHOLE
+    assert len({each.place.parameters for each in found}) == len(found)
 
 
 def test_screening_reads_no_label_of_validation_and_no_image_of_test(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from medgraft.errors import UserError
 from medgraft.networks.backbones import Volumes, Weights, create_backbone, load_backbone
-from medgraft.networks.cuts import Cut, Pooling, cuts, truncate
+from medgraft.networks.cuts import Cut, Pooling, cuts, truncate, uncut
 from medgraft.networks.slimming import slim
 from medgraft.networks.volumetric import to_volumes
 
@@ -48,6 +48,13 @@ def assemble(spec: BackboneSpec, seed: int = 0) -> nn.Module:
 def places(spec: BackboneSpec) -> tuple[Cut, ...]:
     """Where the backbone can be cut, lowest first; raises `UserError` where it cannot."""
     return tuple(cuts(assemble(spec), spec.image_size))
+
+
+@cache
+def distinct_places(spec: BackboneSpec) -> tuple[tuple[Cut, ...], Cut]:
+    """The cuts but for one that is the whole network under another name, and the whole; raises as `places`."""
+    found, whole = places(spec), uncut(assemble(spec), spec.image_size)
+    return (found[:-1] if found[-1].parameters == whole.parameters else found), whole
 
 
 def transplant(spec: BackboneSpec, weights: Weights, seed: int) -> nn.Module:

@@ -92,7 +92,7 @@ def cuts(backbone: nn.Module, image_size: int) -> list[Cut]:
 
 
 def uncut(backbone: nn.Module, image_size: int) -> Cut:
-    """The whole backbone, as the last of all cuts: what it gives itself, after all that follows its units."""
+    """The whole backbone, as the last of all cuts and the end of the last block: what it gives itself."""
     units = units_of(backbone)
     last = _listed(backbone, units, measure(backbone, units, image_size).places)[-1]
     counter = FlopCounterMode(display=False)
@@ -102,7 +102,6 @@ def uncut(backbone: nn.Module, image_size: int) -> Cut:
     return replace(
         last,
         name=WHOLE,
-        block=last.block + 1,
         ends_block=True,
         channels=features.shape[1],
         parameters=sum(p.numel() for p in backbone.parameters()),

@@ -34,7 +34,9 @@ class MethodSettings(Settings):
 class Made:
     """What a method gives: where the weights come from, the weights, and facts for the card.
 
-    `exposed` are the group and image ids the weights have seen, for overlap checks; empty for public weights.
+    `exposed` are the group and image ids the weights have seen, see `data.overlap.exposure`, for overlap checks; empty
+    for public weights. A method that has read no label of theirs adds `"labels": False`; what is chosen inside a
+    study's train split may then use the weights although they have seen it.
     `classifier`: see `Initialization`.
     """
 

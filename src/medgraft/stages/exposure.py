@@ -16,8 +16,9 @@ from medgraft.stages.running import read_item
 class Exposure:
     """What several initializations have seen.
 
-    `together`: as `exposed_together` (empty: nothing). `learned`: of those that were trained with labels, how many
-    patients and images of the study's train split were among theirs, in words, by name. `warnings`: for every artifact.
+    `together`: as `exposed_together` (empty: nothing). `learned`: of those that were trained with labels (all that do
+    not say otherwise), how many patients and images of the study's train split were among theirs, in words, by name.
+    `warnings`: for every artifact.
     """
 
     together: Mapping[str, Any]
@@ -34,11 +35,10 @@ def exposed(plan: Path, folder: Path, names: Sequence[str], dataset: Path) -> Ex
     warnings = []
     learned = {}
     for name, facts in seen.items():
-        settings = read_item(plan, "pretrain", name)["settings"]
-        source = settings.get("dataset")
+        source = read_item(plan, "pretrain", name)["settings"].get("dataset")
         warnings += refuse_overlap(name, facts, dataset, Path(source) if source else None)
         common = in_common(facts, dataset, ["train"])
-        if settings["method"] == "supervised" and common is not None:
+        if facts.get("labels", True) and common is not None:
             learned[name] = common
             warnings.append(
                 f"Initialization '{name}' was trained with labels of {common} of this dataset's train split: what is "

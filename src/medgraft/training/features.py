@@ -5,11 +5,11 @@ once. It is keyed by all that decides it, and used only while its checksum holds
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import nn
+from torch.backends import cudnn
 
 from medgraft.artifacts import fingerprint, read_json
 from medgraft.code_version import code_version
@@ -31,7 +32,7 @@ from medgraft.networks.network import make_preprocess
 from medgraft.networks.taps import tapped
 from medgraft.training.data import TrainingData
 from medgraft.training.fitting import Compute, device, where
-from medgraft.training.pixels import intact, vouch
+from medgraft.training.pixels import being_written, intact, vouch
 
 CODE = ("data", "networks", "training/features.py", "training/pixels.py")
 BATCH = {2: 32, 3: 8}  # images, volumes
@@ -132,21 +133,22 @@ def _make(
     backbone = load_backbone(spec.architecture, spec.image_size, initialization.weights, spec.volumes)
     counts = dataset_card(dataset)["splits"]
     count = sum(counts[split]["images"] for split in SPLITS)
-    temporary = {place: data.with_name(f".{data.name}.{uuid4().hex}") for place, (data, _) in files.items()}
     arrays: dict[str, np.memmap[Any, np.dtype[np.float32]]] = {}
     ids: list[str] = []
-    for batch_ids, found in _passed(backbone, spec, dataset, window, compute, list(files), SPLITS):
-        for place, values in found.items():
-            if not np.isfinite(values).all():
-                raise UserError(_not_finite(initialization.name, place, values))
-            if place not in arrays:
-                shape = (count, values.shape[1])
-                arrays[place] = open_memmap(temporary[place], mode="w+", dtype=np.float32, shape=shape)
-            arrays[place][len(ids) : len(ids) + len(values)] = values
-        ids += batch_ids
-    for place, (data, facts) in files.items():
-        arrays[place].flush()
-        temporary[place].replace(data)
+    with ExitStack() as stack:
+        unfinished = {place: stack.enter_context(being_written(data)) for place, (data, _) in files.items()}
+        for batch_ids, found in _passed(backbone, spec, dataset, window, compute, list(files), SPLITS):
+            for place, values in found.items():
+                if not np.isfinite(values).all():
+                    raise UserError(_not_finite(initialization.name, place, values))
+                if place not in arrays:
+                    shape = (count, values.shape[1])
+                    arrays[place] = open_memmap(unfinished[place], mode="w+", dtype=np.float32, shape=shape)
+                arrays[place][len(ids) : len(ids) + len(values)] = values
+            ids += batch_ids
+        for array in arrays.values():
+            array.flush()
+    for data, facts in files.values():
         vouch(data, facts, {"image_ids": ids})
 
 
@@ -168,7 +170,9 @@ def _passed(
     images = ((i, preprocess(decode_stored(raw, dimensions))) for i, raw in read_images(dataset, splits))
     while batch := list(islice(images, BATCH[dimensions])):
         inputs = torch.cat([image for _, image in batch]).to(where_to)
-        found = tapped(backbone, inputs, places)
+        # Served features are a CPU's: TF32, which cuDNN's convolutions use by default, rounds to 10 bits.
+        with cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            found = tapped(backbone, inputs, places)
         yield [i for i, _ in batch], {name: values.float().cpu().numpy() for name, values in found.items()}
 
 

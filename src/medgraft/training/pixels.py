@@ -1,7 +1,10 @@
 """The pixel store: every image decoded and resized once, memory-mapped, keyed by what it was made from."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from uuid import uuid4
 from zlib import crc32
@@ -56,21 +59,48 @@ def _make(dataset: Path, image_size: int, window: tuple[float, float], data: Pat
     card = dataset_card(dataset)
     splits, channels, dimensions = ("train", "validation"), card["channels"], card["dimensions"]
     count = sum(card["splits"][split]["images"] for split in splits)
-    temporary = data.with_name(f".{data.name}.{uuid4().hex}")
     kind: type[np.uint8] | type[np.float16] = np.uint8 if window == EIGHT_BITS else np.float16
     shape = (count, channels, *[image_size] * dimensions)
-    pixels = open_memmap(temporary, mode="w+", dtype=kind, shape=shape)
     plain: tuple[int, tuple[float, ...], tuple[float, ...]] = (image_size, (0.0,), (1.0,))
     preprocess = Preprocess(*plain) if dimensions == 2 else PreprocessVolume(*plain, window)
     ids = []
-    for row, (image_id, raw) in enumerate(read_images(dataset, splits)):
-        resized = preprocess.resize(decode_stored(raw, dimensions)[..., :channels])[0].clamp(0, 255)
-        pixels[row] = resized.round().numpy().astype(kind) if kind is np.uint8 else resized.numpy().astype(kind)
-        ids.append(image_id)
-    pixels.flush()
-    del pixels
-    temporary.replace(data)
+    with being_written(data) as unfinished:
+        pixels = open_memmap(unfinished, mode="w+", dtype=kind, shape=shape)
+        for row, (image_id, raw) in enumerate(read_images(dataset, splits)):
+            resized = preprocess.resize(decode_stored(raw, dimensions)[..., :channels])[0].clamp(0, 255)
+            pixels[row] = resized.round().numpy().astype(kind) if kind is np.uint8 else resized.numpy().astype(kind)
+            ids.append(image_id)
+        pixels.flush()
     vouch(data, facts, {"image_ids": ids})
+
+
+@contextmanager
+def being_written(data: Path) -> Iterator[Path]:
+    """A path beside `data` to write to, which becomes `data` at the end, or is removed if there is an error.
+
+    What a killed process has left there is removed first: a store can be as large as the disk is.
+    """
+    for left in data.parent.glob(f".{data.name}.*"):
+        if _abandoned(left):
+            left.unlink(missing_ok=True)
+    unfinished = data.with_name(f".{data.name}.{uuid4().hex}")
+    with unfinished.open("wb") as held:
+        flock(held, LOCK_EX | LOCK_NB)
+        try:
+            yield unfinished
+            unfinished.replace(data)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether no process holds it any more: a lock ends with its process."""
+    try:
+        with path.open("rb") as file:
+            flock(file, LOCK_EX | LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    return True
 
 
 def vouch(data: Path, facts: Path, more: dict[str, object]) -> None:

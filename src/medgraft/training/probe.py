@@ -15,7 +15,7 @@ from torch import nn
 from medgraft.errors import UserError
 from medgraft.networks.heads import Standardise
 from medgraft.params import Task
-from medgraft.training.folds import folds as assign_folds
+from medgraft.training.folds import folds
 from medgraft.training.logistic import Floats, Labels, State, make_last, path, principal_axes
 from medgraft.training.losses import class_weights, losses
 from medgraft.training.standardisation import standardisation
@@ -23,6 +23,7 @@ from medgraft.training.standardisation import standardisation
 Features = NDArray[np.float32] | NDArray[np.float64]
 Imbalance = Literal["weighted", "none"]
 
+FOLDS = 5
 # Of the searches (`logistic.path`) in cross-validation, which needs losses, and of the one whose weights stay: the
 # losses near their minimum are then right to 1e-4 of them, the weights to 1e-4 of their standard errors.
 FOLDS_TOLERANCE, TOLERANCE = 3e-3, 1e-4
@@ -101,24 +102,26 @@ def fit_probe(
     imbalance: Imbalance,
     seed: int,
     what: str,
-    folds: int = 5,
+    widths: Sequence[int] | None = None,
     grid: Strengths = GRID,
 ) -> Fit:
     """The probe of the C with the lowest cross-validated loss; of equal ones, the smallest.
 
-    features [n, d]; labels int64 [n], or float32 [n, C] of 1, 0 and NaN (unknown); groups [n]: patients, who are whole
-    in one of at most `folds` folds. Class weights are those of the other folds; standardisation, in which no label is,
-    is that of all images, so that one rotation serves all folds. The last fit keeps the chosen C although it sees more
-    images: C is a variance expected of the weights, which are the same. Raises `UserError` as `fit_at` and
-    `folds.folds` do; `what` names the features there.
+    features [n, d], of several backbones side by side if `widths` says how wide each one's are; labels int64 [n], or
+    float32 [n, C] of 1, 0 and NaN (unknown); groups [n]: patients, who are whole in one of at most `FOLDS` folds. Class
+    weights are those of the other folds; standardisation, in which no label is, is that of all images, so that one
+    rotation serves all folds. The last fit keeps the chosen C although it sees more images: C is a variance expected of
+    the weights, which are the same. A multilabel class that is never, or always, present gets a constant
+    (`logistic.path`). Raises `UserError`, naming the features as `what`, for some that are not finite, for an exclusive
+    class without images, and as `folds.folds` does.
     """
     _check(features, labels, classes, what)
     try:
-        fold_of = assign_folds(groups, _truths(labels, classes), folds, seed)
+        fold_of = folds(groups, _truths(labels, classes), FOLDS, seed)
     except UserError as error:
         raise UserError(f"{what}: {error}") from error
     strengths = grid.values()
-    rotated = _rotate(features)
+    rotated = _rotate(features, widths or [features.shape[1]])
     x = rotated.x
     outside = np.empty((len(strengths), len(features), classes))
     totals, known = np.full((len(strengths), len(features)), np.inf), np.zeros(len(features))
@@ -151,42 +154,14 @@ def fit_probe(
     )
 
 
-def fit_at(
-    features: Features, labels: Labels, task: Task, classes: int, imbalance: Imbalance, strength: float, what: str
-) -> Probe:
-    """The probe of strength C; arguments as of `fit_probe`.
-
-    A multilabel class that is never, or always, present gets a constant (`logistic.path`).
-    Raises `UserError` for features that are not finite and, where classes exclude each other, for one without images.
-    """
-    _check(features, labels, classes, what)
-    return _fit(_rotate(features), labels, task, classes, imbalance, strength)
-
-
-def logits(probe: Probe, features: Features) -> Floats:
-    """Features [n, d] → logits float64 [n, C], which mean what those of a network of the task mean."""
-    return _applied(probe.last, (features - probe.mean) / probe.scale)
-
-
 @torch.no_grad()
 def fill(head: nn.Sequential, probe: Probe) -> None:
-    """Make a head of kind `linear` or `standardised_linear` give the probe's logits, in the head's own precision."""
-    *before, last = head
-    mean, scale = torch.from_numpy(probe.mean), torch.from_numpy(probe.scale)
-    state = _tensors(probe.last)
-    if before:
-        (standardise,) = before
-        assert isinstance(standardise, Standardise)
-        standardise.mean.copy_(mean)
-        standardise.scale.copy_(scale)
-    else:
-        state["weight"] = state["weight"] / scale
-        moved = state["weight"] @ mean
-        if "first" in state:
-            state["first"] = state["first"] + moved  # thresholds are what a score is subtracted from
-        else:
-            state["bias"] = state["bias"] - moved
-    last.load_state_dict(state)
+    """Make a head of kind `standardised_linear` give the probe's logits, in the head's own precision."""
+    standardise, last = head
+    assert isinstance(standardise, Standardise)
+    standardise.mean.copy_(torch.from_numpy(probe.mean))
+    standardise.scale.copy_(torch.from_numpy(probe.scale))
+    last.load_state_dict(_tensors(probe.last))
 
 
 def _tensors(state: Mapping[str, Floats]) -> dict[str, torch.Tensor]:
@@ -203,8 +178,8 @@ class _Rotated:
     x: Floats
 
 
-def _rotate(features: Features) -> _Rotated:
-    mean, scale = standardisation(features)
+def _rotate(features: Features, widths: Sequence[int]) -> _Rotated:
+    mean, scale = standardisation(features, widths)
     x = (features - mean) / scale
     axes = principal_axes(x)
     return _Rotated(mean, scale, axes, x @ axes.T)

@@ -19,7 +19,7 @@ from medgraft.training.features import Examples
 from medgraft.training.fitting import Fitted
 from medgraft.training.standardisation import standardisation
 from medgraft.training.stream import Images
-from medgraft.transfer.probing import joined
+from medgraft.transfer.probing import joined, widths_of
 from medgraft.transfer.run import Run
 from medgraft.transfer.strategy import ManySources, Strategy, strategies
 
@@ -64,7 +64,7 @@ def train_head(
     network = run.network(names, "dvme")
     first = network.head[0]
     assert isinstance(first, Standardise)
-    mean, scale = standardisation(features)
+    mean, scale = standardisation(features, widths_of(trains))
     first.mean.copy_(torch.from_numpy(mean))
     first.scale.copy_(torch.from_numpy(scale))
     return run.fit_head(network, settings, _images(features, trains[0]), _images(joined(validations), validations[0]))

@@ -5,8 +5,7 @@ the run's train images. The same probe trained step by step with augmentation is
 """
 
 from medgraft.training.fitting import Fitted
-from medgraft.training.probe import fill
-from medgraft.transfer.probing import finished, probe, probe_facts
+from medgraft.transfer.probing import finished, probe_facts, probed
 from medgraft.transfer.run import Run
 from medgraft.transfer.strategy import OneSource, Strategy, strategies
 
@@ -19,9 +18,7 @@ def fit(run: Run, settings: LinearSettings) -> Fitted:
     """Fit the head alone."""
     name = settings.initialization
     train, validation = run.features(name)
-    found = probe(run, train, train.whole, f"initialization {name}")
-    network = run.network([name], "standardised_linear")
-    fill(network.head, found.probe)
+    network, found = probed(run, name, train)
     return finished(network, validation.whole, validation, probe_facts(found))
 
 

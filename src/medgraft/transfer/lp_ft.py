@@ -12,8 +12,7 @@ from dataclasses import replace
 from pydantic import Field
 
 from medgraft.training.fitting import Fitted
-from medgraft.training.probe import fill
-from medgraft.transfer.probing import probe, probe_facts
+from medgraft.transfer.probing import probe_facts, probed
 from medgraft.transfer.run import Run
 from medgraft.transfer.strategy import FineTuned, Strategy, strategies
 
@@ -28,9 +27,7 @@ def fit(run: Run, settings: LpFtSettings) -> Fitted:
     """Probe as `linear` does, then train all of it."""
     name = settings.initialization
     train, _ = run.features(name)
-    found = probe(run, train, train.whole, f"initialization {name}")
-    network = run.network([name], "standardised_linear")
-    fill(network.head, found.probe)
+    network, found = probed(run, name, train)
     fitted = run.fit(network, settings, fitted_head=True)
     return replace(fitted, facts=fitted.facts | {"probe": probe_facts(found)})
 

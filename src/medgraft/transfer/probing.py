@@ -12,11 +12,13 @@ from medgraft.seeds import derive
 from medgraft.training.features import Examples
 from medgraft.training.fitting import Fitted
 from medgraft.training.losses import total_loss
-from medgraft.training.probe import Fit, fit_probe
+from medgraft.training.probe import Fit, fill, fit_probe
 from medgraft.transfer.run import Run
 
 
-def probe(run: Run, train: Examples, features: NDArray[np.float32], what: str) -> Fit:
+def probe(
+    run: Run, train: Examples, features: NDArray[np.float32], what: str, widths: Sequence[int] | None = None
+) -> Fit:
     """L2 logistic regression on these features of the run's train images; see `fit_probe`. `what`: whose they are."""
     return fit_probe(
         features,
@@ -27,6 +29,7 @@ def probe(run: Run, train: Examples, features: NDArray[np.float32], what: str) -
         run.study.imbalance,
         derive("folds", run.seed),
         what=f"{run.title}, {what}",
+        widths=widths,
     )
 
 
@@ -44,6 +47,19 @@ def probe_facts(fit: Fit) -> dict[str, Any]:
 def joined(parts: Sequence[Examples]) -> NDArray[np.float32]:
     """The whole backbones' features side by side, as a network of several backbones has them."""
     return np.concatenate([part.whole for part in parts], axis=1)
+
+
+def widths_of(parts: Sequence[Examples]) -> list[int]:
+    """How many of these columns are each backbone's."""
+    return [part.whole.shape[1] for part in parts]
+
+
+def probed(run: Run, name: str, train: Examples) -> tuple[Network, Fit]:
+    """The network of one initialization with a linear probe of its train features for a head, and the probe."""
+    found = probe(run, train, train.whole, f"initialization {name}")
+    network = run.network([name], "standardised_linear")
+    fill(network.head, found.probe)
+    return network, found
 
 
 @torch.inference_mode()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from medgraft.errors import UserError
-from medgraft.networks.assembly import places
+from medgraft.networks.assembly import distinct_places
 from medgraft.networks.cuts import WHOLE
 from medgraft.networks.initialization import Initialization
 from medgraft.seeds import derive
@@ -40,7 +40,7 @@ def rank(
     """
     spec = initialization.origin.backbone
     try:
-        ends = [place.name for place in places(spec) if place.ends_block]
+        ends = [place.name for place in distinct_places(spec)[0] if place.ends_block]
     except UserError:  # it cannot be cut: then it is scored whole
         ends = []
     store = open_features(initialization, data.folder, window, compute, [*ends, WHOLE])

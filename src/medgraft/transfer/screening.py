@@ -2,7 +2,7 @@
 
 In two stages, as the paper searches (arXiv 2106.05152, section 3): the ends of all blocks, then the units inside the
 best block. Its own probes (FAT, a linear head on the frozen network) found the same best block as its full search. The
-last cut is left out where it is the whole network under another name.
+whole network is the end of the last block, and the last cut is left out where it is the same under another name.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medgraft.networks.assembly import BackboneSpec, assemble
+from medgraft.networks.assembly import assemble, distinct_places
 from medgraft.networks.backbones import enliven
-from medgraft.networks.cuts import WHOLE, Cut, cuts, uncut
+from medgraft.networks.cuts import WHOLE, Cut
 from medgraft.networks.network import Network
 from medgraft.seeds import derive
 from medgraft.training.features import passed
@@ -52,7 +52,7 @@ class Screened:
 
 def screen(run: Run, name: str) -> list[Screened]:
     """Every place that was probed, lowest first, the whole network last."""
-    places, whole = _places(run.backbone(name))
+    places, whole = distinct_places(run.backbone(name))
     ends = [place for place in places if place.ends_block]
     train, _ = run.features(name, [*(place.name for place in places), WHOLE])
 
@@ -63,13 +63,13 @@ def screen(run: Run, name: str) -> list[Screened]:
         }
 
     fits = probed([*ends, whole])
-    block = min(ends, key=lambda place: fits[place].loss).block
+    block = min(fits, key=lambda place: fits[place].loss).block
     inside = probed([place for place in places if place.block == block and not place.ends_block])
     tried = fits | inside
     best = min(tried, key=lambda place: tried[place].loss)
     each = {place: _losses_by_patient(fit, train.labels, train.groups) for place, fit in tried.items()}
     found = []
-    for place in sorted(tried, key=lambda place: (place.parameters, place.macs, place.block)):
+    for place in sorted(tried, key=lambda place: (place.parameters, place.macs, place is whole)):
         excess, error = _difference(each[place], each[best])
         found.append(Screened(place, 2 if place in inside else 1, tried[place], excess, error, each[place]))
     return found
@@ -97,7 +97,7 @@ def drift(run: Run, name: str, tuned: Network) -> dict[str, Any]:
     (Kornblith et al., arXiv 1905.00414, section 6).
     """
     spec = run.backbone(name)
-    names = [place.name for place in _places(spec)[0]]
+    names = [place.name for place in distinct_places(spec)[0]]
     rows = run.data.validation.head(MOST)  # by image id, a hash: as good as drawn
     before = run.store_of(name, [*names, WHOLE]).examples(run.data, rows)
     random = enliven(assemble(spec, derive("drift", run.seed)))
@@ -135,11 +135,3 @@ def _losses_by_patient(
 def _difference(one: NDArray[np.float64], best: NDArray[np.float64]) -> tuple[float, float]:
     """Mean loss less the best's, and its standard error over patients."""
     return ratio(one[:, 0] - best[:, 0], best[:, 1])
-
-
-def _places(spec: BackboneSpec) -> tuple[list[Cut], Cut]:
-    """The cuts, and the whole as one; the last cut only where something follows it that has parameters."""
-    backbone = assemble(spec)
-    places = cuts(backbone, spec.image_size)
-    whole = uncut(backbone, spec.image_size)
-    return places[:-1] if places[-1].parameters == whole.parameters else places, whole
