@@ -30,7 +30,7 @@ from medgraft.networks.assembly import assemble
 from medgraft.networks.cuts import cuts
 from medgraft.networks.initialization import Initialization
 from medgraft.params import Evaluation, Split, Study
-from medgraft.stages.searching import Found, RunOf, _fit, _score, _validation, find
+from medgraft.stages.searching import Found, RunOf, find, fit_finalist, score, validation_part
 from medgraft.transfer import Run, Search, strategies
 from medgraft.transfer.full import FullSettings
 from medgraft.transfer.strategy import FineTuned
@@ -103,11 +103,11 @@ def brute_force(runs: RunOf, source: Initialization, scale: Scale) -> Selection:
     }
     candidates["full"] = FullSettings(strategy="full", **common)
     data = runs(1.0, SEEDS[0]).data
-    validation = _validation(data, EVALUATION)
+    validation = validation_part(data, EVALUATION)
     scores: list[CandidateScore] = []
     for name, settings in candidates.items():
-        fits = {seed: _fit(runs(1.0, seed, name), settings) for seed in SEEDS}
-        scores.append(_score(name, fits, validation, data.folder))
+        fits = {seed: fit_finalist(runs(1.0, seed, name), settings) for seed in SEEDS}
+        scores.append(score(name, fits, validation, data.folder))
     return select(scores)
 
 

@@ -1,6 +1,6 @@
 """What a linear-evaluation study costs with the feature store, and whether it scores as gradient-trained heads do.
 
-    OMP_NUM_THREADS=2 python -m benchmarks.linear_evaluation
+    OMP_NUM_THREADS=1 python -m benchmarks.linear_evaluation
 
 Malaria cells at 64 px; 3 initializations × 3 label fractions × 5 seeds = 45 runs, in three ways:
 

@@ -5,14 +5,15 @@ import re
 import tokenize
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from medgraft.code_version import PACKAGE, source_files
-from medgraft.stages import STAGES
+from medgraft.stages import STAGES, rank, validate
 
 ROOT = Path(__file__).parents[1]
-BASE = {"errors", "seeds", "artifacts", "catalog", "params", "loading", "store", "code_version"}
+BASE = {"errors", "seeds", "artifacts", "catalog", "params", "loading", "store", "code_version", "charts"}
 ALLOWED = {
     "data": set(),
     "networks": {"data"},
@@ -88,6 +89,13 @@ def closure(path: Path) -> frozenset[Path]:
 def test_a_stages_code_covers_all_it_imports(stage: str) -> None:
     covered = source_files(STAGES[stage].code) | {PACKAGE / "__init__.py"}
     needed = closure(PACKAGE / "stages" / f"{stage}.py")
+    assert {str(p.relative_to(PACKAGE)) for p in needed - covered} == set()
+
+
+@pytest.mark.parametrize(("command", "besides"), [(validate, set()), (rank, {"evaluation"})])
+def test_so_does_that_of_commands_beside_the_stages(command: ModuleType, besides: set[str]) -> None:
+    covered = source_files(command.CODE) | {PACKAGE / "__init__.py"}
+    needed = {p for p in closure(Path(str(command.__file__))) if room(p) not in besides}
     assert {str(p.relative_to(PACKAGE)) for p in needed - covered} == set()
 
 

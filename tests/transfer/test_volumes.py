@@ -13,6 +13,7 @@ from tests.transfer.studies import initialization, study_run
 from medgraft.data.dataset import read_images
 from medgraft.data.stored import decode_stored
 from medgraft.networks.export import INPUT, export
+from medgraft.training.losses import total_loss
 from medgraft.training.pixels import open_pixels
 from medgraft.transfer import strategies
 
@@ -25,6 +26,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "concatenation": {"initializations": ["acs", "inflated"]},
 }
 
+FROZEN = {"linear": ("",), "layerwise": ("conv_stem", "bn1", "blocks.0", "blocks.1.0")}  # what of `acs` stays as it was
+
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_brighter_block_is_found(name: str, tmp_path: Path) -> None:
@@ -36,11 +39,18 @@ def test_a_brighter_block_is_found(name: str, tmp_path: Path) -> None:
     given = study_run(tmp_path, "binary", sources, [], epochs=4, three=True)
     strategy = strategies.get(name)
     assert strategy.fit is not None
-    network = strategy.fit(given, strategy.settings(strategy=name, **SETTINGS[name])).network
+    fitted = strategy.fit(given, strategy.settings(strategy=name, **SETTINGS[name]))
+    network = fitted.network
     raw = dict(read_images(given.data.folder, ["validation"]))
     volumes = torch.cat([decode_stored(raw[i], 3) for i in given.data.validation["image_id"]])
     logits = network.predict(volumes)
     truth = given.data.validation["label"].to_numpy()
+    loss, count = total_loss(logits.double(), torch.from_numpy(truth.astype(np.int64)))
+    assert fitted.validation_loss == pytest.approx(float(loss) / count, rel=0.01)  # of pixels rounded to 8 bits
+    if name in FROZEN:
+        for key, value in network.backbones[0].state_dict().items():
+            if key.startswith(FROZEN[name]):
+                assert torch.equal(value, sources[0].weights[key]), key
     if name in ("full", "truncated", "transfusion"):  # random layers left as they are tell nothing of one voxel
         assert roc_auc_score(truth, (logits[:, 1] - logits[:, 0]).numpy()) > 0.9
     if name == "concatenation":  # of both conversions; an export takes long

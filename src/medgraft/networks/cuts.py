@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from medgraft.catalog import nearest
 from medgraft.errors import UserError
-from medgraft.networks.measuring import Measured, Place, channels_last, measure, operations, probe, shadow_of
+from medgraft.networks.measuring import Measured, Place, blank, channels_last, measure, operations, shadow_of
 from medgraft.networks.units import STEM, blocks_of, owners, parameters_up_to, uncuttable, units_of
 
 Pooling = Literal["mean", "flatten"]
@@ -98,7 +98,7 @@ def uncut(backbone: nn.Module, image_size: int) -> Cut:
     counter = FlopCounterMode(display=False)
     shadow = shadow_of(backbone)
     with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        features: Tensor = shadow(probe(shadow, image_size))
+        features: Tensor = shadow(blank(shadow, image_size))
     return replace(
         last,
         name=WHOLE,
@@ -155,9 +155,9 @@ def _delivered(place: Place, measured: Measured, image_size: int) -> Tensor | No
     """
     try:
         activations, run = operations(measured.shadow, image_size)
-        features = pooled(measured.shadow, activations, "mean")
     except FAILURES:
         return None
+    features = pooled(measured.shadow, activations, "mean")
     same = run == place.run and features.shape == (1, place.channels)
     return activations if same else None
 

@@ -54,7 +54,7 @@ def shadow_of(backbone: nn.Module) -> Any:  # noqa: ANN401  (timm's methods are 
     return deepcopy(backbone, {id(tensor): tensor.detach().to("meta") for tensor in tensors}).eval()
 
 
-def probe(shadow: nn.Module, image_size: int) -> Tensor:
+def blank(shadow: nn.Module, image_size: int) -> Tensor:
     """An image, float32 [1, 3, S, S] with S = `image_size`; a volume [1, 3, S, S, S] for backbones that take those."""
     return torch.empty(1, 3, *[image_size] * int(getattr(shadow, "dimensions", 2)), device="meta")
 
@@ -77,7 +77,7 @@ class _Noted(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch says 
 def operations(shadow: Any, image_size: int) -> tuple[Tensor, Sequence[Operation]]:  # noqa: ANN401  (see shadow_of)
     """What `forward_features` gives of one image, in the backbone's own layout, and what was computed, in order."""
     with _Noted() as noted, torch.no_grad():
-        activations = shadow.forward_features(probe(shadow, image_size))
+        activations = shadow.forward_features(blank(shadow, image_size))
     return activations, tuple(noted.run)
 
 
@@ -101,11 +101,11 @@ def measure(backbone: nn.Module, units: Sequence[str], image_size: int) -> Measu
         reduction = image_size // side if parts[0].ndim == 3 else _stride(image_size, side)
         maps.append((name, sum(channels for channels, _ in shapes), reduction, macs))
 
-    with hooked([*_noting(shadow, units, note), *_keeping(shadow, units, given)]):
+    with hooked([*noting(shadow, units, note), *_keeping(shadow, units, given)]):
         try:
             # Fused attention has no formula in the counter and would count as nothing.
             with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-                shadow.forward_features(probe(shadow, image_size))
+                shadow.forward_features(blank(shadow, image_size))
         except (AssertionError, RuntimeError) as error:
             why = f": {error}" if str(error) else ""
             raise uncuttable(backbone, f"it does not take a side of {image_size}{why}") from error
@@ -122,8 +122,8 @@ def measure(backbone: nn.Module, units: Sequence[str], image_size: int) -> Measu
         runs.append(tuple(noted.run))
         del noted.run[so_far:]
 
-    with hooked(_noting(shadow, units, run)), _Noted() as noted, torch.no_grad():
-        shadow.forward_features(probe(shadow, image_size))
+    with hooked(noting(shadow, units, run)), _Noted() as noted, torch.no_grad():
+        shadow.forward_features(blank(shadow, image_size))
     return Measured([Place(*place, before) for place, before in zip(maps, runs, strict=True)], shadow)
 
 
@@ -131,7 +131,7 @@ def _again(output: Any, *_: Any, **__: Any) -> Any:  # noqa: ANN401  (whatever a
     return output
 
 
-def _noting(shadow: Any, units: Sequence[str], note: Callable[[str, Any], None]) -> list[RemovableHandle]:  # noqa: ANN401  (see shadow_of)
+def noting(shadow: Any, units: Sequence[str], note: Callable[[str, Any], None]) -> list[RemovableHandle]:  # noqa: ANN401  (see shadow_of)
     """Let `note` be called with the name and the activations of each place, in the order in which they run."""
     began: list[str] = []
 

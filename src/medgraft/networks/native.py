@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from medgraft.catalog import nearest
 from medgraft.errors import UserError
+from medgraft.networks.units import LAST
 
 INPUTS = 3  # channels: a gray volume is given three times, as to converted 2D networks
 RESNETS: dict[str, tuple[str, list[int]]] = {
@@ -117,6 +118,6 @@ def _densenet(blocks: tuple[int, ...]) -> Native:
     pieces = Pieces(
         r"^features\.(conv|norm)0",
         r"^features\.(?:denseblock|transition)(\d+)",
-        [(r"^features\.denseblock(\d+)\.denselayer(\d+)", None), (r"^features\.transition(\d+)", (99999,))],
+        [(r"^features\.denseblock(\d+)\.denselayer(\d+)", None), (r"^features\.transition(\d+)", LAST)],
     )
     return Native({"features": features}, last.num_features, pieces)

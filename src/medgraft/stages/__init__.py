@@ -48,6 +48,7 @@ STAGES: dict[str, Stage] = {
             reads=(),
             writes=("plan",),
             rooms=(
+                "charts.py",
                 "loading.py",
                 "stages/estimating.py",
                 "stages/preflight.py",
@@ -76,6 +77,7 @@ STAGES: dict[str, Stage] = {
             item="candidates/{name}.json",
             each="candidates",
             rooms=(
+                "charts.py",
                 "stages/exposure.py",
                 "stages/searching.py",
                 "data",
@@ -103,7 +105,7 @@ STAGES: dict[str, Stage] = {
             reads=("plan", "dataset", "sealed", "candidates"),
             writes=("evaluation",),
             item="evaluation.json",
-            rooms=("data", "networks", "evaluation"),
+            rooms=("charts.py", "data", "networks", "evaluation"),
         ),
         Stage(
             "register",

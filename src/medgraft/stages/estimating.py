@@ -19,6 +19,7 @@ from medgraft.training.recipe import recipe
 
 LONG_CHUNK = 60  # seconds that a kill may cost
 FINALISTS = 3  # at most, of a search
+SEARCH_PASSES = 3  # of a search for a cut: its probes, and for the drift of the tuned and of a random network
 COPIES = 4  # of every parameter: itself, its gradient, two moments of AdamW
 
 
@@ -70,7 +71,7 @@ def estimates(resolved: Resolved, rows: int | None) -> list[Estimate]:
         step = measured[backbones[0]]
         each = [recipe(study, max(1, round(train * f)), settings.passes, 1.0, 0.0, 0).steps for f in study.fractions]
         steps = (sum(each) + (FINALISTS - 1) * max(each) * settings.searches) * len(study.seeds)
-        seconds = steps * step.trained + 3 * looked_at * settings.searches
+        seconds = steps * step.trained + SEARCH_PASSES * looked_at * settings.searches
         chunk = min(study.chunk_steps, max(each)) * step.trained
         found.append(Estimate(name, runs, seconds, chunk, step.bytes_, at_most="cut" in type(settings).model_fields))
     return found

@@ -11,6 +11,7 @@ from medgraft.evaluation.advice import SCORES
 from medgraft.evaluation.advising import RANKING, advice_lines, advise, read_ranking
 from medgraft.networks.initialization import read_initialization
 from medgraft.params import Study
+from medgraft.stages import BASE
 from medgraft.stages.agreement import require_dataset, require_dimensions
 from medgraft.stages.exposure import exposed, refuse_learned
 from medgraft.training.data import training_data
@@ -18,7 +19,8 @@ from medgraft.training.fitting import Compute
 from medgraft.training.window import window
 from medgraft.transfer.ranking import rank
 
-CODE = ("stages/rank.py", "stages/exposure.py", "data", "networks", "training", "transfer")  # what scores come from
+# What scores come from; what the report says of them later is in no fingerprint.
+CODE = (*BASE, "charts.py", "stages/rank.py", "stages/exposure.py", "data", "networks", "training", "transfer")
 
 
 def run(artifacts: Path, ranking: Path, *, say: Callable[[str], None]) -> str:

@@ -48,29 +48,31 @@ def find(
     """
     assert strategy.search is not None
     first = run_of(1.0, seeds[0])
-    validation = _validation(first.data, evaluation)  # what it refuses, before anything is trained
+    validation = validation_part(first.data, evaluation)  # what it refuses, before anything is trained
     search = strategy.search(first, settings)
     fits = {
-        name: {seed: _fit(run_of(1.0, seed, name), finalist) for seed in seeds}
+        name: {seed: fit_finalist(run_of(1.0, seed, name), finalist) for seed in seeds}
         for name, finalist in search.finalists.items()
     }
     record = search.record | {"finalists": list(fits), "looks": len(fits) if len(fits) > 1 else 0}
     winner = next(iter(fits))
     if len(fits) > 1:
-        selection = select([_score(name, by_seed, validation, first.data.folder) for name, by_seed in fits.items()])
+        selection = select([score(name, by_seed, validation, first.data.folder) for name, by_seed in fits.items()])
         winner = selection.winner
         record |= {"selection": asdict(selection), "metric": evaluation.metric}
     record |= {"chosen": winner} | search.reflect({name: by_seed[seeds[0]] for name, by_seed in fits.items()})
     return Found(search.finalists[winner], fits[winner], replace(search, record=record))
 
 
-def _fit(run: Run, settings: StrategySettings) -> Fitted:
+def fit_finalist(run: Run, settings: StrategySettings) -> Fitted:
+    """One run of a finalist, by the strategy that its settings name."""
     fit = strategies.get(settings.strategy).fit
     assert fit is not None
     return fit(run, settings)
 
 
-def _validation(data: TrainingData, evaluation: Evaluation) -> Part:
+def validation_part(data: TrainingData, evaluation: Evaluation) -> Part:
+    """What finalists are chosen by; raises `UserError` where it cannot judge them."""
     labels: dict[str, Label] = {
         image_id: label
         for image_id, label in zip(data.validation["image_id"], read_labels(data.validation), strict=True)
@@ -81,7 +83,8 @@ def _validation(data: TrainingData, evaluation: Evaluation) -> Part:
     return found
 
 
-def _score(name: str, by_seed: Mapping[int, Fitted], validation: Part, dataset: Path) -> CandidateScore:
+def score(name: str, by_seed: Mapping[int, Fitted], validation: Part, dataset: Path) -> CandidateScore:
+    """What `evaluation.selection.select` compares: a finalist's runs, by seed, on validation."""
     networks = [fitted.network for fitted in by_seed.values()]
     found = dict(zip(by_seed, _predicted(networks, validation, dataset), strict=True))
     logits = {"validation": {(1.0, seed): values for seed, values in found.items()}}

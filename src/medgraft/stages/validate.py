@@ -36,7 +36,7 @@ from medgraft.stages.agreement import require_dataset, require_sealed
 from medgraft.stages.running import produce, read_item
 from medgraft.store import Store
 
-CODE = (*BASE, "stages/validate.py", "data", "networks", "evaluation", "registry")
+CODE = (*BASE, "charts.py", "stages/validate.py", "data", "networks", "evaluation", "registry")
 
 
 def run(model: str, dataset: Path, out: Path, store: Store) -> str:

@@ -2,6 +2,7 @@ import xml.etree.ElementTree as ET
 
 from tests.evaluation.report.searching import cut_search
 
+from medgraft.charts import NAMED
 from medgraft.evaluation.report import search_charts
 
 
@@ -12,7 +13,7 @@ def test_axes_hold_numbers_and_names_that_can_be_read() -> None:
     assert not [text for text in texts if "$" in text or "layer3" in text]
     deep = [{"name": f"unit {i}", "kept": 1 - i / 70, "random": -0.02} for i in range(62)]
     named = [text for text in _texts(search_charts.drift(deep, "c", "a")) if text.startswith("unit")]
-    assert len(named) <= search_charts.NAMED
+    assert len(named) <= NAMED
     assert "unit 61" in named
 
 

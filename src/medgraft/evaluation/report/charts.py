@@ -9,9 +9,10 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from medgraft.charts import INK, PALE, SOFT
 from medgraft.evaluation.arrays import Floats
 from medgraft.evaluation.report.formats import number
-from medgraft.evaluation.report.svg import INK, PALE, SOFT, Line, drawing, svg
+from medgraft.evaluation.report.svg import Line, drawing, svg
 
 Curve = Sequence[Mapping[str, Any]]
 

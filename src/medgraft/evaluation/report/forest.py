@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from medgraft.charts import COLOURS, INK
 from medgraft.evaluation.cautions import FIGURES, below
-from medgraft.evaluation.report.svg import COLOURS, INK
 
 Facts = Mapping[str, Any]
 

@@ -8,9 +8,10 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
+from medgraft.charts import INK, SOFT
 from medgraft.evaluation.report import charts
 from medgraft.evaluation.report.formats import headline, number
-from medgraft.evaluation.report.svg import INK, SOFT, Line, line
+from medgraft.evaluation.report.svg import Line, line
 
 Facts = Mapping[str, Any]
 

@@ -6,36 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import matplotlib.style
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-INK, SOFT, PALE = "#333333", "#888888", "#d9d9d9"
-# Okabe & Ito (2008), https://jfly.uni-koeln.de/color/, without the yellow, which is too faint on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-DASHES = ((), (5, 2), (1.5, 1.5), (6, 2, 1.5, 2))
+from medgraft.charts import COLOURS, styled
 
-_STYLE = {
-    # Charts hold no text of a user's (names stand in HTML legends), so nothing of it may be read as mathematics.
-    "text.parse_math": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "medgraft",
-    "font.size": 9,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#ececec",
-    "grid.linewidth": 0.6,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-}
+DASHES = ((), (5, 2), (1.5, 1.5), (6, 2, 1.5, 2))
 
 
 @dataclass(frozen=True)
@@ -69,7 +46,7 @@ def line(index: int, width: float = 1.3) -> Line:
 @contextmanager
 def drawing(width: float, height: float) -> Iterator[Axes]:
     """Axes of a new figure (inches) in the report's style; render them with `svg` before the block ends."""
-    with matplotlib.style.context(["default", _STYLE]):  # whatever the user's own style is
+    with styled():
         yield Figure(figsize=(width, height), layout="constrained").add_subplot()
 
 
