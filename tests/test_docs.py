@@ -10,7 +10,12 @@ from medgraft.cli import app
 from medgraft.data.readers import readers
 
 ROOT = Path(__file__).parents[1]
-GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+GUIDES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "benchmarks").glob("*.md")),
+]
 READERS = re.findall(r"```yaml\n(type: .*?)```", (ROOT / "docs" / "data.md").read_text(encoding="utf-8"), re.DOTALL)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 LEAST_VARIATION = 1e-4
 # A scale is no less than this share of the median scale of the same backbone's features. A rectified unit that is off
 # in all training images but one has a deviation as faint as that one value; where it fires as its neighbours do, in an
-# image not trained on, it would outweigh them all a thousandfold. See `benchmarks/README.md`, "Faint features".
+# image not trained on, it would outweigh them all a thousandfold. See `benchmarks/strategies.md`, "Faint features".
 LEAST_SCALE = 0.1
 
 

@@ -28,7 +28,7 @@ class DvmeSettings(ManySources):
     """How the head is trained.
 
     The paper names neither epochs nor a rate. A longer and faster course overfits a few hundred to a few thousand
-    images while the rate still rises, and is no better: `benchmarks/README.md`, "How long DVME should learn".
+    images while the rate still rises, and is no better: `benchmarks/strategies.md`, "How long DVME should learn".
     """
 
     epochs: int = Field(20, ge=1, description="Passes over the stored features of the training images.")
