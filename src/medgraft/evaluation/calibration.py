@@ -26,6 +26,7 @@ from medgraft.evaluation.arrays import (
 from medgraft.evaluation.uncertainty import Resampling
 
 TEMPERATURES = (0.05, 20.0)
+BINS = 15  # of an expected calibration error
 # Probabilities are kept this far from 0 and 1 under a logarithm (scikit-learn's log_loss does the same).
 _EPS = float(np.finfo(np.float64).eps)
 
@@ -163,7 +164,7 @@ def brier(y: Ints, p: Floats, w: Weights) -> Floats:
     return _mean(error / 2 if p.shape[1] == 2 else error, w)
 
 
-def ece_equal_mass(outcome: Ints, p: Floats, bins: int = 15) -> float:
+def ece_equal_mass(outcome: Ints, p: Floats, bins: int = BINS) -> float:
     """Expected calibration error in [0, 1] over bins of equal size (Nixon et al. 2019, section 3).
 
     No interval: it is biased upwards, more so under resampling, which a percentile interval would not show.

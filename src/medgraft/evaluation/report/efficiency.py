@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Facts = Mapping[str, Any]
+from medgraft.evaluation.cost import BATCHES
 
-BATCHES = (1, 32)  # as in cost.json
+Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

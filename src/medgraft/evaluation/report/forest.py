@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from medgraft.charts import COLOURS, INK
+from medgraft.data.scoring import MIN_GROUPS
 from medgraft.evaluation.cautions import FIGURES, below
 
 Facts = Mapping[str, Any]
@@ -66,7 +67,7 @@ def _forest(label: str, subgroups: Sequence[Facts], overall: Facts) -> Forest:
 def _stratum(label: str, stratum: Facts, overall: Facts, scale: "_Scale") -> Stratum:
     figures = stratum["figures"].get(label)
     if figures is None:
-        reason = stratum["withheld"] or "fewer than 10 positive or 10 negative patients"
+        reason = stratum["withheld"] or f"fewer than {MIN_GROUPS} positive or {MIN_GROUPS} negative patients"
         return Stratum(stratum, None, frozenset(), reason, Markup())
     worse = frozenset(name for name in FIGURES if below(figures[name], overall[name]))
     return Stratum(stratum, figures, worse, "", scale.bar(figures["auroc"], COLOURS[0]))

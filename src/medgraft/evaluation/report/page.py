@@ -7,7 +7,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from medgraft.artifacts import read_json
+from medgraft.data.scoring import MIN_GROUPS
 from medgraft.evaluation.advising import read_advice
+from medgraft.evaluation.calibration import BINS
 from medgraft.evaluation.cautions import subgroup_cautions
 from medgraft.evaluation.checklists import checklists
 from medgraft.evaluation.checklists.facts import known
@@ -22,6 +24,7 @@ from medgraft.evaluation.searches import SEARCHES
 from medgraft.evaluation.wording import unit
 
 Facts = Mapping[str, Any]
+ROWS_SHOWN = 50  # of a long table
 
 
 def write_report(
@@ -125,6 +128,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= FILTERS
+    environment.globals |= {"least_groups": MIN_GROUPS, "bins": BINS, "rows_shown": ROWS_SHOWN}
     return environment
 
 
