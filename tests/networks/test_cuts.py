@@ -173,6 +173,10 @@ def test_what_cannot_be_cut_is_told() -> None:
     ):
         with pytest.raises(UserError, match=f"cannot be cut: .*{why}"):
             cuts(create_backbone(architecture, 96), 96)
+    with torch.device("meta"):  # 300 M parameters; cut off below the layer that joins its maps, it gives a list
+        joining = timm.create_model("mobilenetv5_300m", num_classes=0)
+    with pytest.raises(UserError, match=r"cannot be cut: .*does not give what it gave"):
+        cuts(joining, 256)
     with pytest.raises(UserError, match="does not take a side of 28"):
         cuts(create_backbone("densenet121", 28), 28)
 

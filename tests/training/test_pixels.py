@@ -1,6 +1,8 @@
 """The pixel store holds what Preprocess makes of the stored bytes, and never anything else."""
 
+import subprocess
 from pathlib import Path
+from platform import node
 
 import numpy as np
 import pytest
@@ -64,15 +66,16 @@ def test_a_damaged_store_is_made_anew(ingested: Ingested, tmp_path: Path, damage
 
 def test_what_a_killed_process_left_is_removed_but_not_what_another_writes(tmp_path: Path) -> None:
     data = tmp_path / "store.npy"
-    left = tmp_path / f".{data.name}.killed"
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = tmp_path / f".{data.name}.{node()}.{gone.pid}.killed"
     left.write_bytes(b"half")
     with being_written(data) as outer:
         assert not left.exists()
+        outer.write_bytes(b"outer")
         with being_written(data) as inner:
-            assert outer.exists()
             inner.write_bytes(b"inner")
         assert data.read_bytes() == b"inner"
-        outer.write_bytes(b"outer")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(data.name, b"outer")]
     with pytest.raises(IsADirectoryError), being_written(data) as path:
         path.write_bytes(tmp_path.read_bytes())

@@ -95,13 +95,15 @@ def test_a_search_probes_blocks_then_units_and_lets_validation_choose_among_thre
         ("resnet18", WHOLE, {"layer4.0"}),  # its last cut, layer4.1, is the whole network under another name
         ("convnext_atto", WHOLE, {"stages.3.blocks.0"}),  # a norm follows its last cut
         ("convnext_atto", "stages.3.blocks.1", {"stages.3.blocks.0"}),
+        ("mobilenetv3_small_050", WHOLE, {"blocks.1.0"}),  # one unit in its last block: the best other one
+        ("mobilenetv3_small_050", "blocks.5.0", set()),
     ],
 )
 def test_the_units_inside_the_best_block_are_probed_also_of_the_last_one(
     architecture: str, liked: str, inside: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def told(run: Run, train: Examples, features: object, what: str) -> Fit:
-        loss = 0.3 if what.endswith(f" at {liked}") else 0.6
+        loss = 0.3 if what.endswith(f" at {liked}") else 0.5 if what.endswith(" at blocks.1.1") else 0.6
         nothing = Probe(np.zeros(1), np.ones(1), {})
         return Fit(1.0, False, np.array([loss]), 0.01, 5, np.zeros((len(train.labels), 2)), nothing)
 

@@ -157,6 +157,8 @@ def _delivered(place: Place, measured: Measured, image_size: int) -> Tensor | No
         activations, run = operations(measured.shadow, image_size)
     except FAILURES:
         return None
+    if not isinstance(activations, Tensor):  # a layer that joins several maps has been cut off
+        return None
     features = pooled(measured.shadow, activations, "mean")
     same = run == place.run and features.shape == (1, place.channels)
     return activations if same else None

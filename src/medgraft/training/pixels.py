@@ -1,11 +1,13 @@
 """The pixel store: every image decoded and resized once, memory-mapped, keyed by what it was made from."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fcntl import LOCK_EX, LOCK_NB, flock
+from glob import escape
 from pathlib import Path
+from platform import node
 from uuid import uuid4
 from zlib import crc32
 
@@ -78,28 +80,27 @@ def _make(dataset: Path, image_size: int, window: tuple[float, float], data: Pat
 def being_written(data: Path) -> Iterator[Path]:
     """A path beside `data` to write to, which becomes `data` at the end, or is removed if there is an error.
 
-    What a killed process has left there is removed first: a store can be as large as the disk is.
+    What a process of this machine that was killed has left there is removed first: a store can be as large as the disk.
     """
-    for left in data.parent.glob(f".{data.name}.*"):
-        if _abandoned(left):
+    mine = f".{data.name}.{node()}."
+    for left in data.parent.glob(f"{escape(mine)}*"):
+        if not _alive(int(left.name.removeprefix(mine).partition(".")[0])):
             left.unlink(missing_ok=True)
-    unfinished = data.with_name(f".{data.name}.{uuid4().hex}")
-    with unfinished.open("wb") as held:
-        flock(held, LOCK_EX | LOCK_NB)
-        try:
-            yield unfinished
-            unfinished.replace(data)
-        finally:
-            unfinished.unlink(missing_ok=True)
-
-
-def _abandoned(path: Path) -> bool:
-    """Whether no process holds it any more: a lock ends with its process."""
+    unfinished = data.with_name(f"{mine}{os.getpid()}.{uuid4().hex}")
     try:
-        with path.open("rb") as file:
-            flock(file, LOCK_EX | LOCK_NB)
-    except (BlockingIOError, FileNotFoundError):
+        yield unfinished
+        unfinished.replace(data)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
         return False
+    except PermissionError:  # somebody else's
+        return True
     return True
 
 

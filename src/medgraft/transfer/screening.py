@@ -63,8 +63,11 @@ def screen(run: Run, name: str) -> list[Screened]:
         }
 
     fits = probed([*ends, whole])
-    block = min(fits, key=lambda place: fits[place].loss).block
-    inside = probed([place for place in places if place.block == block and not place.ends_block])
+    within = [place for place in places if not place.ends_block]
+    liked = sorted(fits, key=lambda place: fits[place].loss)
+    if liked[0] is whole and whole.block not in {place.block for place in within}:
+        liked = liked[1:]  # nothing can be cut in the last block
+    inside = probed([place for place in within if place.block == liked[0].block])
     tried = fits | inside
     best = min(tried, key=lambda place: tried[place].loss)
     each = {place: _losses_by_patient(fit, train.labels, train.groups) for place, fit in tried.items()}
