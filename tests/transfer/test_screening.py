@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import polars as pl
 import pytest
@@ -15,6 +16,7 @@ from medgraft.stages.searching import find
 from medgraft.training.features import Examples
 from medgraft.training.probe import Fit, Probe
 from medgraft.transfer import Run, screening, strategies
+from medgraft.transfer.plots import plot_search
 from medgraft.transfer.screening import Screened, chosen
 from medgraft.transfer.truncated import TruncatedSettings
 
@@ -85,6 +87,9 @@ def test_a_search_probes_blocks_then_units_and_lets_validation_choose_among_thre
     assert list(drift)[-1] == WHOLE
     assert drift["stem"]["kept"] > 0.5
     assert "<svg" in (tmp_path / "search.svg").read_text()
+    with mpl.rc_context({"font.size": 20, "axes.grid": False, "figure.facecolor": "red"}):  # a user's own
+        plot_search(record, tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "search.svg").read_bytes()
     assert len([line for line in said if line.startswith("features of")]) == 1  # one pass
 
 
